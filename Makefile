@@ -1,0 +1,57 @@
+# Everything here runs from the repository root with nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+ARGS   ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Touched when the environment fits pyproject.toml and constraints.txt; older than either means: install again.
+ENV  := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint type contracts format constraints wheel clean
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(ENV) ## Start real engines, measure them, serve on port 8080 (ARGS=--once ends after one round)
+	@$(BIN)/steelyard demo $(ARGS)
+
+test: lint type contracts ## The whole gate: lint, types, import contracts, all tests (ARGS go to pytest)
+	$(BIN)/pytest $(ARGS)
+
+lint: $(ENV) ## Check format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+type: $(ENV) ## Check types
+	$(BIN)/mypy
+
+contracts: $(ENV) ## Check who imports whom
+	$(BIN)/lint-imports --no-logo
+
+format: $(ENV) ## Format, and mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into constraints.txt
+	@echo "# Written by 'make constraints'." > $(VENV)/constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra dev \
+	    --no-header --no-annotate pyproject.toml >> $(VENV)/constraints.txt
+	@mv $(VENV)/constraints.txt constraints.txt
+
+wheel: $(ENV) ## Build dist/steelyard-*.whl
+	$(BIN)/hatchling build -t wheel
+
+clean: ## Remove the environment, built files and caches of this folder
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find core operator gateway cli tests hack -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(ENV): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Steelyard needs Python 3.11 or newer: make PYTHON=python3.13 …" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,142 @@
+"""What all kinds share: the strict base type, object metadata, conditions, references.
+
+Nothing here does I/O or reads a clock. Invariant: a value of these types is immutable and was checked
+completely when it was made; an unknown field never passes.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+DEFAULT_NAMESPACE = "default"
+"""The namespace of an object in a file that names none, as kubectl has it."""
+
+SECRET_LABEL = "steelyard.dev/kind"  # noqa: S105 - a label's name
+"""Label that a Secret must carry before a backend may use it."""
+
+SECRET_LABEL_VALUE = "backend-credential"  # noqa: S105 - a label's value
+"""The value of `SECRET_LABEL`."""
+
+_SERVER_FIELDS = frozenset(
+    {
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+    }
+)
+
+DnsName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+"""An object's name: lower case letters, digits, '-' and '.', at most 253."""
+
+ModelName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S(.*\S)?$")]
+"""A model's name as its engine spells it."""
+
+Money = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
+"""US dollars as a decimal string; a float would round. Quote it in YAML."""
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+"""A whole number of percent, 0 to 100."""
+
+
+class Spec(BaseModel):
+    """Base of every type that users write: frozen, strict, camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class ConditionStatus(StrEnum):
+    """A condition's value, as Kubernetes spells it."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Spec):
+    """One observed fact about an object, with the reason and a sentence for people."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """What is claimed: Accepted, ResolvedRefs, Succeeded, Ready."""
+    status: ConditionStatus
+    """Whether the claim holds."""
+    reason: Annotated[str, Field(max_length=1024, pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")]
+    """Why, as one CamelCase word."""
+    message: Annotated[str, Field(max_length=32768)] = ""
+    """Why, in a sentence that says what to do."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The metadata.generation that the claim was made about."""
+    last_transition_time: AwareDatetime | None = None
+    """When status last changed."""
+
+
+class ObjectMeta(Spec):
+    """The part of Kubernetes object metadata that Steelyard reads; what the API server adds is ignored."""
+
+    name: DnsName
+    """The object's name, unique for its kind in its namespace."""
+    namespace: DnsName = DEFAULT_NAMESPACE
+    """The object's namespace."""
+    labels: dict[str, str] = Field(default={})
+    """Labels, which a policy's selector matches."""
+    annotations: dict[str, str] = Field(default={})
+    """Annotations, kept as they are."""
+    uid: str = ""
+    """The API server's identifier of this object; empty in files."""
+    generation: Annotated[int, Field(ge=0)] = 0
+    """Counts changes of spec; 0 in files."""
+    creation_timestamp: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    """When the object was made; absent in files."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_server_fields(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: field for key, field in value.items() if key not in _SERVER_FIELDS}
+        return value
+
+
+class SecretKeyRef(Spec):
+    """A key of a Secret in the same namespace."""
+
+    name: DnsName
+    """The Secret's name."""
+    key: Annotated[str, Field(min_length=1, max_length=253)]
+    """The key within it."""
+
+
+class LocalObjectRef(Spec):
+    """An object of a known kind in the same namespace."""
+
+    name: DnsName
+    """The object's name."""
+
+
+class Resource(Spec):
+    """What every object of ours carries beside spec and status."""
+
+    metadata: ObjectMeta
+    """Standard object metadata."""
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The object's namespace."""
+        return self.metadata.namespace

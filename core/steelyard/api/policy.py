@@ -1,0 +1,218 @@
+"""RoutingPolicy: which model answers which request."""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard.api.backend import Location
+from steelyard.api.meta import Condition, ModelName, Money, Percent, Resource, Spec
+from steelyard.api.profile import Category
+
+
+class Goal(StrEnum):
+    """What the choice among the good-enough models goes by."""
+
+    BEST = "Best"
+    CHEAPEST = "Cheapest"
+    FASTEST = "Fastest"
+    BALANCED = "Balanced"
+
+
+class Order(StrEnum):
+    """How candidates are put in order."""
+
+    MEASURED = "Measured"
+    AS_LISTED = "AsListed"
+    WEIGHTED = "Weighted"
+
+
+class BalanceType(StrEnum):
+    """How a model's endpoints share its requests."""
+
+    LEAST_LOAD = "LeastLoad"
+    ROUND_ROBIN = "RoundRobin"
+
+
+class Capability(StrEnum):
+    """A capability that a policy may require; the field of the same name says whether a model has it."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    VISION = "vision"
+    TOOLS = "tools"
+    JSON_SCHEMA = "jsonSchema"
+    REASONING = "reasoning"
+    RERANK = "rerank"
+    AUDIO = "audio"
+    IMAGES = "images"
+
+
+class PolicyModel(Spec):
+    """A name that clients ask for."""
+
+    name: ModelName
+    """The name; it may take over a model's own name."""
+    goal: Goal | None = None
+    """The goal of requests by this name; absent: the policy's."""
+
+
+class Match(Spec):
+    """What a request must be for this policy to answer it; all that is given must hold."""
+
+    headers: Annotated[dict[str, str], Field(max_length=16)] = Field(default={})
+    """Request headers and the exact value of each."""
+    min_prompt_tokens: Annotated[int, Field(ge=0)] = 0
+    """The least length of the prompt, in tokens (UTF-8 bytes ÷ 4)."""
+
+
+class Selector(Spec):
+    """A label selector over backends."""
+
+    match_labels: Annotated[dict[str, str], Field(max_length=16)] = Field(default={})
+    """Labels that the backend must carry; none: every backend."""
+
+
+class When(Spec):
+    """When a candidate is eligible."""
+
+    categories: Annotated[tuple[Category, ...], Field(min_length=1, max_length=10)]
+    """The request's most probable category must be one of these."""
+
+
+class CandidateEntry(Spec):
+    """Models that may answer."""
+
+    selector: Selector | None = None
+    """The backends; absent: every one."""
+    models: Annotated[tuple[ModelName, ...], Field(max_length=32)] = ()
+    """Names, aliases or model@backend, * and ? as wildcards; empty: every model of these backends."""
+    when: When | None = None
+    """When they are eligible; absent: always."""
+    weight_percent: Percent | None = None
+    """With order Weighted: this entry's share of conversations, among the entries that are eligible."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.selector is None and not self.models:
+            raise ValueError(
+                "a candidate needs selector or models: name models, or write selector: {} for all"
+            )
+        return self
+
+
+class Require(Spec):
+    """What every candidate must meet."""
+
+    location: Location | None = None
+    """Where it must run."""
+    min_quality_percent: Percent | None = None
+    """The least expected quality for the request."""
+    max_usd_per_million_tokens: Money | None = None
+    """The highest price, the larger of input and output."""
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=16)] = ()
+    """What it must be able to do."""
+
+
+class Weights(Spec):
+    """The weights of goal Balanced."""
+
+    quality: Percent = 60
+    """Weight of expected quality."""
+    price: Percent = 20
+    """Weight of a low price."""
+    latency: Percent = 20
+    """Weight of a short answer time."""
+
+
+class Balance(Spec):
+    """How a model's endpoints share its requests."""
+
+    type: BalanceType = BalanceType.LEAST_LOAD
+    """LeastLoad: the one with the fewest requests in flight. RoundRobin: each in turn."""
+
+
+class Failover(Spec):
+    """How often another endpoint is tried."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=16)] = 3
+    """The most attempts for one request; endpoints that could not be reached at all do not count."""
+
+
+class RoutingPolicySpec(Spec):
+    """Which model answers which request."""
+
+    models: Annotated[tuple[PolicyModel, ...], Field(min_length=1, max_length=32)]
+    """The names that clients ask for and that this policy answers."""
+    priority: int = 0
+    """Among policies with one name the highest is tried first, then the oldest, then by name."""
+    match: Match = Match()
+    """What a request must be."""
+    candidates: Annotated[tuple[CandidateEntry, ...], Field(max_length=32)] = ()
+    """The models that may answer; empty: every Local one that can do what the path asks."""
+    require: Require = Require()
+    """What every candidate must meet."""
+    order: Order = Order.MEASURED
+    """Measured: by the goal. AsListed: the first entry that is up. Weighted: by weightPercent."""
+    goal: Goal = Goal.CHEAPEST
+    """What the choice among the good-enough models goes by."""
+    tolerance_percent: Percent = 5
+    """Cheapest and Fastest choose among those within so many points of the best expected quality."""
+    weights: Weights = Weights()
+    """The weights of goal Balanced."""
+    switch_percent: Percent = 5
+    """A conversation changes its model only for a gain in expected quality above so many points."""
+    balance: Balance = Balance()
+    """How a model's endpoints share its requests."""
+    failover: Failover = Failover()
+    """How often another endpoint is tried."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [model.name for model in self.models]
+        if len(set(names)) != len(names):
+            raise ValueError("models lists a name twice: keep one entry for each name")
+        weighted = [entry.weight_percent for entry in self.candidates]
+        if self.order is Order.WEIGHTED and (not weighted or not any(weighted) or None in weighted):
+            raise ValueError("order Weighted needs weightPercent in every candidate, one of them above 0")
+        if self.order is not Order.WEIGHTED and any(weight is not None for weight in weighted):
+            raise ValueError("weightPercent needs order: Weighted: set it or remove weightPercent")
+        if self.order is Order.AS_LISTED and not self.candidates:
+            raise ValueError("order AsListed needs candidates: list the models in the order to try")
+        return self
+
+
+class PolicyCandidate(Spec):
+    """A model that this policy may choose."""
+
+    model: ModelName
+    """The model."""
+    backend: str
+    """Its backend."""
+    eligible: bool
+    """Whether it can be chosen now."""
+    reason: Annotated[str, Field(max_length=1024)] = ""
+    """Why not."""
+
+
+class RoutingPolicyStatus(Spec):
+    """What the policy resolves to."""
+
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    """Accepted, ResolvedRefs, Ready."""
+    candidates: Annotated[tuple[PolicyCandidate, ...], Field(max_length=50)] = ()
+    """The models that it may choose, sorted."""
+
+
+class RoutingPolicy(Resource):
+    """Which model answers which request."""
+
+    api_version: Literal["steelyard.dev/v1alpha1"] = "steelyard.dev/v1alpha1"
+    """The version of this kind."""
+    kind: Literal["RoutingPolicy"] = "RoutingPolicy"
+    """The kind."""
+    spec: RoutingPolicySpec
+    """What to do."""
+    status: RoutingPolicyStatus = RoutingPolicyStatus()
+    """What it resolves to."""

@@ -1,0 +1,203 @@
+"""From resources to the table, with every problem as a condition would say it.
+
+The gateway and the operator both run `compile_table`, so they exclude the same things for the same reasons.
+Invariant: whatever is wrong with one resource, all others go on.
+"""
+
+import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from steelyard.api.backend import BackendModel, Capabilities, LLMBackend, Location, ObservedModel
+from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
+from steelyard.api.resources import AnyResource, ResourceSet
+from steelyard.routing import endpoints, pricing, rates, selecting
+from steelyard.routing.table import CATEGORIES, Candidate, Endpoint, Policy, Problem, Table
+
+DEFAULT_OUTPUT_TOKENS = 200.0
+"""Expected length of an answer where it was not measured, in tokens."""
+
+_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+
+_Profiles = Mapping[tuple[str, str], ModelProfile]
+
+
+def compile_table(resources: ResourceSet, namespace: str) -> tuple[Table, tuple[Problem, ...]]:
+    """The table of one namespace, and all that is wrong with its resources, sorted by kind and name."""
+    problems: list[Problem] = []
+    profiles = _profiles(resources, namespace, problems)
+    candidates: list[Candidate] = []
+    unusable: dict[str, str] = {}
+    for (of_namespace, name), backend in sorted(resources.backends.items()):
+        if of_namespace != namespace:
+            continue
+        try:
+            candidates += _candidates(backend, resources, profiles, problems)
+        except endpoints.Unresolved as why:
+            problems.append(problem(backend, why.condition, why.reason, why.message, excludes=True))
+            unusable.update((model, name) for entry in backend.spec.models for model in _names(entry))
+    candidates.sort(key=lambda pair: (pair.model, pair.backend))
+    models, aliases = _by_name(candidates)
+    table = Table(
+        candidates=tuple(candidates),
+        policies=_policies(resources, namespace, tuple(candidates), problems),
+        models=models,
+        aliases=aliases,
+        unusable=unusable,
+    )
+    return table, tuple(sorted(problems, key=lambda found: (found.kind, found.name, found.condition)))
+
+
+def problem(
+    resource: AnyResource, condition: str, reason: str, message: str, *, excludes: bool = False
+) -> Problem:
+    """A problem of this resource."""
+    return Problem(
+        resource.kind, resource.namespace, resource.name, condition, reason, message, excludes=excludes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A backend that can be connected to."""
+
+    backend: LLMBackend
+    location: Location
+    endpoint: Endpoint
+
+
+def _profiles(resources: ResourceSet, namespace: str, problems: list[Problem]) -> _Profiles:
+    """The one profile that counts for each (backend, model): the oldest."""
+    chosen: dict[tuple[str, str], ModelProfile] = {}
+    mine = [profile for key, profile in resources.profiles.items() if key[0] == namespace]
+    for profile in sorted(mine, key=lambda one: (one.metadata.creation_timestamp or _LAST, one.name)):
+        pair = (profile.spec.backend_ref.name, profile.spec.model)
+        if (namespace, pair[0]) not in resources.backends:
+            message = (
+                f"spec.backendRef names LLMBackend {namespace}/{pair[0]}, which does not exist: create it."
+            )
+            problems.append(problem(profile, "ResolvedRefs", "BackendNotFound", message, excludes=True))
+        elif pair in chosen:
+            message = (
+                f"ModelProfile {chosen[pair].name} is older and measures the same pair: delete one of them."
+            )
+            problems.append(problem(profile, "Accepted", "Duplicate", message, excludes=True))
+        else:
+            chosen[pair] = profile
+    return chosen
+
+
+def _candidates(
+    backend: LLMBackend, resources: ResourceSet, profiles: _Profiles, problems: list[Problem]
+) -> list[Candidate]:
+    site = _Site(backend, endpoints.location(backend), endpoints.resolve(backend, resources))
+    observed = {model.name: model for model in backend.status.models}
+    listed = {model.name: model for model in backend.spec.models}
+    served = tuple(listed or observed)
+    if not listed and site.location is Location.EXTERNAL:
+        message = "spec.models is empty on an External backend: list the models that may be used."
+        raise endpoints.Unresolved("Accepted", "ModelsRequired", message)
+    if not served:
+        message = "The engine has not told its models yet: see that it runs, or list them in spec.models."
+        problems.append(problem(backend, "Ready", "ModelsUnknown", message))
+    for (of_backend, model), profile in profiles.items():
+        if of_backend == backend.name and served and model not in served:
+            message = f"LLMBackend {backend.name} does not serve {model}: correct spec.model or delete this."
+            problems.append(problem(profile, "Ready", "ModelGone", message))
+    return [
+        _candidate(site, name, (listed.get(name), observed.get(name)), profiles.get((backend.name, name)))
+        for name in served
+    ]
+
+
+def _candidate(
+    site: _Site,
+    name: str,
+    known: tuple[BackendModel | None, ObservedModel | None],
+    profile: ModelProfile | None,
+) -> Candidate:
+    listed, observed = known
+    status = profile.status if profile is not None else ModelProfileStatus()
+    performance, quality = status.performance, status.quality
+    ttft = performance.ttft_ms if performance else None
+    context = (listed and listed.context_tokens) or (observed and observed.context_tokens)
+    return Candidate(
+        model=name,
+        backend=site.backend.name,
+        aliases=listed.aliases if listed else (),
+        labels=site.backend.metadata.labels,
+        location=site.location,
+        endpoints=(site.endpoint,),
+        price=pricing.price_of(site.backend, listed, profile, site.location),
+        capabilities=_capabilities(status.capabilities, listed.capabilities if listed else Capabilities()),
+        context_tokens=context or None,
+        measured=quality is not None,
+        rates=rates.pass_rates(quality) if quality else (),
+        output_tokens_means=_output_tokens_means(quality) if quality else (),
+        ttft_ms=ttft.p50 if ttft else None,
+        prompt_tokens_per_second=performance.prompt_tokens_per_second if performance else None,
+        output_tokens_per_second=performance.output_tokens_per_second if performance else None,
+    )
+
+
+def _capabilities(measured: Capabilities, stated: Capabilities) -> Mapping[str, bool]:
+    """Those that are known; what the owner states overrides what was measured."""
+    return {
+        **measured.model_dump(by_alias=True, exclude_none=True),
+        **stated.model_dump(by_alias=True, exclude_none=True),
+    }
+
+
+def _output_tokens_means(quality: Quality) -> tuple[float, ...]:
+    by_name: dict[str, CategoryScore] = {score.name: score for score in quality.categories}
+    means = [by_name[category].output_tokens_mean if category in by_name else None for category in CATEGORIES]
+    return tuple(DEFAULT_OUTPUT_TOKENS if mean is None else float(mean) for mean in means)
+
+
+def _names(model: BackendModel) -> Iterable[str]:
+    return (model.name, *model.aliases)
+
+
+def _by_name(
+    candidates: Iterable[Candidate],
+) -> tuple[dict[str, tuple[Candidate, ...]], dict[str, tuple[Candidate, ...]]]:
+    models: dict[str, list[Candidate]] = defaultdict(list)
+    aliases: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in candidates:
+        models[candidate.model].append(candidate)
+        for alias in candidate.aliases:
+            aliases[alias].append(candidate)
+    return (
+        {name: tuple(pairs) for name, pairs in models.items()},
+        {name: tuple(pairs) for name, pairs in aliases.items()},
+    )
+
+
+def _policies(
+    resources: ResourceSet, namespace: str, candidates: tuple[Candidate, ...], problems: list[Problem]
+) -> dict[str, tuple[Policy, ...]]:
+    """Policies by the names that they answer, the first to try first."""
+    mine = [policy for key, policy in resources.policies.items() if key[0] == namespace]
+    mine.sort(key=lambda one: (-one.spec.priority, one.metadata.creation_timestamp or _LAST, one.name))
+    by_name: dict[str, list[Policy]] = defaultdict(list)
+    for resource in mine:
+        policy, empty = selecting.resolve(resource, candidates)
+        usable = any(entry.candidates for entry in policy.entries)
+        for index in empty:
+            if index < 0:
+                message = "There is no Local model in this namespace: apply an LLMBackend that serves one."
+            else:
+                message = f"spec.candidates[{index}] selects no model: check its labels and model names."
+            kind = ("ResolvedRefs", "NoCandidates") if not usable else ("Ready", "EntryEmpty")
+            problems.append(problem(resource, *kind, message, excludes=not usable))
+        for model in resource.spec.models:
+            before = by_name[model.name]
+            if before:
+                message = (
+                    f"RoutingPolicy {before[0].name} answers {model.name} before this one: "
+                    "this is tried where the other's spec.match fails."
+                )
+                problems.append(problem(resource, "Accepted", "Shadowed", message))
+            before.append(policy)
+    return {name: tuple(policies) for name, policies in by_name.items()}

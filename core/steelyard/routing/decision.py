@@ -1,0 +1,187 @@
+"""What a request is, what the fleet is doing, and what was decided: the values around `deciding.decide`.
+
+Invariant: a Decision holds every candidate with its scores or all its reasons against it, so that the proxy,
+the explanation, the log line and the tests read the same value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from steelyard.api.policy import Goal
+from steelyard.api.profile import Category, Level
+from steelyard.routing.table import Candidate, Endpoint, Policy
+
+Distribution = tuple[tuple[int, float], ...]
+"""Sparse probabilities over cells: (cell index, probability), adding up to 1, the most probable first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One user turn, with all that was said up to it."""
+
+    text: str
+    """What the user said in this turn."""
+    prompt_tokens: int
+    """Estimated length of the conversation up to and including this turn, in tokens."""
+    needs: frozenset[str]
+    """Capabilities that the conversation needs up to and including this turn, by the API's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a decision reads of a request."""
+
+    model: str
+    """The model name as the client spelled it."""
+    turns: tuple[Turn, ...]
+    """The last user turns (at most 16), never empty; the last one is what is asked now."""
+    conversation: str
+    """Key of the conversation: the session header, or a digest of system prompt and first user turn."""
+    max_tokens: int | None = None
+    """Bound on the answer's length, in tokens."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Request headers by lower-case name, for a policy's match."""
+    goal: Goal | None = None
+    """Goal that the client asks for."""
+    tolerance_percent: int | None = None
+    """Tolerance that the client asks for."""
+
+
+class Load(Protocol):
+    """What the gateway knows of its endpoints at this moment."""
+
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """Requests under way on this endpoint."""
+        ...
+
+    def is_resting(self, endpoint: Endpoint) -> bool:
+        """Whether this endpoint failed lately or asked for a pause, so that others come first."""
+        ...
+
+
+class NoLoad:
+    """A fleet at rest with every endpoint up; replayed turns are decided with it."""
+
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """Nothing is under way."""
+        return 0
+
+    def is_resting(self, endpoint: Endpoint) -> bool:
+        """Nothing rests."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weighed:
+    """A candidate that passed every filter, with its scores for this request."""
+
+    candidate: Candidate
+    """The pair."""
+    quality: float | None
+    """Expected quality, 0 to 1; None: not measured."""
+    cost_usd: float | None
+    """Expected marginal cost of this request in US dollars; None: unknown."""
+    amortised_cost_usd: float | None
+    """The same at the amortised price."""
+    latency_seconds: float | None
+    """Expected time to the whole answer; None: not measured."""
+    is_up: bool
+    """Whether one of its endpoints is not resting."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rejected:
+    """A candidate that a filter ruled out, with every reason."""
+
+    candidate: Candidate
+    """The pair."""
+    reasons: tuple[str, ...]
+    """One short sentence each, its first word the filter: tools, vision, price, location, quality, length…"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """One try: this model on this endpoint."""
+
+    candidate: Candidate
+    """The pair."""
+    endpoint: Endpoint
+    """The address."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """The answer to a request's question: who shall answer, in which order, and why."""
+
+    model: str
+    """The name that the client asked for."""
+    policy: Policy | None
+    """The RoutingPolicy that decided; None for a request by a model's own name."""
+    goal: Goal | None
+    """What the choice went by; None for a request by a model's own name."""
+    tolerance_percent: int
+    """The tolerance in force."""
+    least_quality: float | None
+    """The expected quality that is good enough; None where quality played no part."""
+    distribution: Distribution
+    """Probabilities of what the request is; empty for a request by a model's own name."""
+    category: Category | None
+    """The most probable category."""
+    level: Level | None
+    """The level of the most probable cell."""
+    weighed: tuple[Weighed, ...]
+    """Candidates that can do it, in the order of preference."""
+    rejected: tuple[Rejected, ...]
+    """Candidates that cannot."""
+    attempts: tuple[Attempt, ...]
+    """Every endpoint that may be tried, in order; never empty."""
+    max_attempts: int
+    """How many of them may be tried; those that could not be reached at all do not count."""
+    stayed: bool
+    """Whether the conversation kept its model although another would be chosen afresh."""
+
+
+class AttemptWalk:
+    """The walk over a decision's attempts as they fail.
+
+    Rule 1: endpoints come in the decision's order.
+    Rule 2: an attempt counts unless nothing answered at all (connect failure).
+    Rule 3: the last counted attempt is kept for a second model where the decision has one.
+    """
+
+    __slots__ = ("_attempts", "_counted", "_first_model", "_index", "_max")
+
+    def __init__(self, decision: Decision) -> None:
+        self._attempts = decision.attempts
+        self._max = decision.max_attempts
+        self._first_model = decision.attempts[0].candidate.model
+        self._index = 0
+        self._counted = 0
+
+    def next(self) -> Attempt | None:
+        """The next attempt; None when the list or the budget is used up."""
+        attempts, left = self._attempts, self._max - self._counted
+        if left <= 0:
+            return None
+        index = self._index
+        if left == 1 and self._counted and (index < len(attempts)):
+            other = self._next_other_model(index)
+            index = index if other is None else other
+        if index >= len(attempts):
+            return None
+        self._index = index + 1
+        return attempts[index]
+
+    def count(self) -> None:
+        """The attempt under way got an answer, or its request was sent: it counts."""
+        self._counted += 1
+
+    def _next_other_model(self, start: int) -> int | None:
+        """Index of the first attempt from `start` on with another model, unless one was tried already."""
+        if any(attempt.candidate.model != self._first_model for attempt in self._attempts[:start]):
+            return None
+        for index in range(start, len(self._attempts)):
+            if self._attempts[index].candidate.model != self._first_model:
+                return index
+        return None

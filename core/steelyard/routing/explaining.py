@@ -1,0 +1,127 @@
+"""A decision in words and numbers, as JSON for people and programs.
+
+Everything shown comes from the Decision itself; nothing is decided here.
+"""
+
+from typing import Any
+
+from steelyard.api.policy import Goal, Order
+from steelyard.routing import scorers
+from steelyard.routing.decision import Decision, Weighed
+from steelyard.routing.table import CATEGORIES, LEVELS
+
+_SHOWN_DIGITS = 4
+_SHOWN_USD_DIGITS = 9
+
+
+def explain(decision: Decision) -> dict[str, Any]:
+    """The decision as a JSON object, candidates in order of preference, then those ruled out."""
+    first = decision.attempts[0]
+    return {
+        "model": decision.model,
+        "policy": decision.policy.name if decision.policy else None,
+        "chosen": {"model": first.candidate.model, "backend": first.candidate.backend},
+        "reason": reason(decision),
+        "goal": decision.goal,
+        "tolerancePercent": decision.tolerance_percent if decision.policy else None,
+        "category": decision.category,
+        "level": decision.level,
+        "distribution": {
+            f"{CATEGORIES[cell // len(LEVELS)]}/{LEVELS[cell % len(LEVELS)]}": _rounded(probability)
+            for cell, probability in decision.distribution
+        },
+        "candidates": [_weighed(one, decision) for one in decision.weighed]
+        + [
+            {
+                "model": one.candidate.model,
+                "backend": one.candidate.backend,
+                "eligible": False,
+                "reasons": list(one.reasons),
+            }
+            for one in decision.rejected
+        ],
+        "attempts": [
+            {
+                "model": attempt.candidate.model,
+                "backend": attempt.candidate.backend,
+                "endpoint": attempt.endpoint.name,
+            }
+            for attempt in decision.attempts
+        ],
+        "maxAttempts": decision.max_attempts,
+    }
+
+
+def reason(decision: Decision) -> str:
+    """Why the first candidate was chosen, in a sentence."""
+    chosen = decision.weighed[0]
+    if decision.policy is None:
+        return f"{decision.model} was asked for by name."
+    name, order = chosen.candidate.model, decision.policy.spec.order
+    if decision.stayed:
+        return (
+            f"{name} answered earlier turns of this conversation, and no other is better by enough to switch."
+        )
+    if not chosen.is_up:
+        return f"{name} is tried although it failed lately: no other candidate is up."
+    prefix = ""
+    if order is Order.AS_LISTED:
+        prefix = "The first entry of the list that is up; in it "
+    elif order is Order.WEIGHTED:
+        prefix = "The entry that this conversation's hash falls on by weight; in it "
+    if chosen.quality is None:
+        why = "the cheapest, since none of the candidates was measured (not measured)"
+    else:
+        why = _by_goal(decision, chosen)
+    return f"{prefix}{name} is {why}."
+
+
+def _by_goal(decision: Decision, chosen: Weighed) -> str:
+    quality = f"{chosen.quality or 0:.0%} expected quality"
+    good = [one for one in decision.weighed if _is_good_enough(one, decision)]
+    among = f"of {len(good)} within {decision.tolerance_percent} points of the best"
+    match decision.goal:
+        case Goal.CHEAPEST:
+            cost = "at an unknown price" if chosen.cost_usd is None else f"at {_usd(chosen.cost_usd)}"
+            return f"the cheapest {among}, {cost}, {quality}"
+        case Goal.FASTEST:
+            seconds = chosen.latency_seconds
+            time = "in an unknown time" if seconds is None else f"in about {seconds:.2f} s"
+            return f"the fastest {among}, {time}, {quality}"
+        case Goal.BALANCED:
+            return f"the best balance of quality, price and latency, {quality}"
+        case _:
+            return f"the best, {quality}"
+
+
+def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "model": one.candidate.model,
+        "backend": one.candidate.backend,
+        "eligible": True,
+        "measured": one.candidate.measured,
+        "up": one.is_up,
+        "quality": _rounded(one.quality),
+        "goodEnough": _is_good_enough(one, decision),
+        "marginalCostUsd": _rounded(one.cost_usd, _SHOWN_USD_DIGITS),
+        "amortisedCostUsd": _rounded(one.amortised_cost_usd, _SHOWN_USD_DIGITS),
+        "latencySeconds": _rounded(one.latency_seconds),
+    }
+    if decision.goal is Goal.BALANCED and decision.policy is not None:
+        score = scorers.balanced(decision.weighed, decision.policy.spec.weights)
+        shown["score"] = _rounded(score(one))
+    return shown
+
+
+def _is_good_enough(one: Weighed, decision: Decision) -> bool:
+    if decision.least_quality is None:
+        return True
+    return one.quality is not None and one.quality >= decision.least_quality
+
+
+def _rounded(value: float | None, digits: int = _SHOWN_DIGITS) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _usd(value: float) -> str:
+    return "no marginal cost" if value == 0 else f"{value:.3g} USD"

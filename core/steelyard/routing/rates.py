@@ -1,0 +1,62 @@
+"""Pass rates by cell, shrunk where there is little data.
+
+Estimates follow an empirical-Bayes chain: overall, category, cell, each pulled towards the one above by
+`SHRINKAGE` pseudo-samples. Invariant: a rate never rises with the level.
+"""
+
+from collections.abc import Iterable
+
+from steelyard.api.profile import Quality
+from steelyard.routing.table import CATEGORIES, LEVELS
+
+SHRINKAGE = 10
+"""k: so many samples weigh as much as what is known from the level above; a cell of 5 lies half way."""
+
+
+def pass_rates(quality: Quality) -> tuple[float, ...]:
+    """The estimated pass rate of every cell, [30], 0 to 1."""
+    counts = {
+        (score.name, level.level): (level.passed, level.samples)
+        for score in quality.categories
+        for level in score.levels
+    }
+    overall = _shrunk(_summed(counts.values()), 0.5)
+    rates: list[float] = []
+    for category in CATEGORIES:
+        cells = [counts.get((category, level), (0, 0)) for level in LEVELS]
+        category_rate = _shrunk(_summed(cells), overall)
+        shrunk = [_shrunk(cell, category_rate) for cell in cells]
+        rates += falling(shrunk, [samples for _, samples in cells])
+    return tuple(rates)
+
+
+def falling(values: list[float], weights: list[int]) -> list[float]:
+    """The closest sequence that never rises: pool adjacent violators, weighted.
+
+    Barlow, Bartholomew, Bremner, Brunk: Statistical Inference under Order Restrictions (1972), ch. 1.2.
+    """
+    blocks: list[tuple[float, float, int]] = []
+    for value, weight in zip(values, weights, strict=True):
+        block = (value, float(weight), 1)
+        while blocks and blocks[-1][0] < block[0]:
+            block = _pooled(blocks.pop(), block)
+        blocks.append(block)
+    return [value for value, _, length in blocks for _ in range(length)]
+
+
+def _pooled(left: tuple[float, float, int], right: tuple[float, float, int]) -> tuple[float, float, int]:
+    weight = left[1] + right[1]
+    share = left[1] / weight if weight else 0.5
+    return (left[0] * share + right[0] * (1 - share), weight, left[2] + right[2])
+
+
+def _summed(cells: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    passed, samples = 0, 0
+    for cell in cells:
+        passed, samples = passed + cell[0], samples + cell[1]
+    return passed, samples
+
+
+def _shrunk(cell: tuple[int, int], towards: float) -> float:
+    passed, samples = cell
+    return (passed + SHRINKAGE * towards) / (samples + SHRINKAGE)

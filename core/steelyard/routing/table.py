@@ -1,0 +1,157 @@
+"""The compiled table: everything a decision reads, looked up and computed once per change of the resources.
+
+Only values live here; `compiling` makes them, `deciding` reads them. Invariant: a table is never changed;
+readers take it once per request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from steelyard.api.backend import CostBasis, Location, Timeouts
+from steelyard.api.policy import RoutingPolicySpec
+from steelyard.api.profile import Category, Level
+
+CATEGORIES = tuple(Category)
+"""The order of categories in every vector."""
+
+LEVELS = tuple(Level)
+"""The order of levels in every vector."""
+
+CELLS = len(CATEGORIES) * len(LEVELS)
+"""A cell is (category, level); its index is category · 3 + level."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Endpoint:
+    """One address of a backend, with all that a request to it needs."""
+
+    name: str
+    """backend@host:port, unique in a table and stable over tables, so that live load survives a reload."""
+    backend: str
+    """The LLMBackend's name."""
+    scheme: str
+    """http or https."""
+    host: str
+    """Host name or address literal, without brackets."""
+    port: int
+    """TCP port."""
+    base_path: str
+    """Path before /chat/completions, without a trailing slash: /v1."""
+    timeouts: Timeouts
+    """Of the backend."""
+    authorization: str | None = field(default=None, repr=False)
+    """Value of the Authorization header; None: send none."""
+    ca_pem: str | None = field(default=None, repr=False)
+    """Certificate authority in PEM; None: the system's."""
+    server_name: str | None = None
+    """Name that the certificate must carry; None: the host."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Price:
+    """What tokens cost. Both numbers are None where a price is unknown."""
+
+    input_usd: float | None
+    """US dollars for one prompt token, amortised where it comes from an hourly cost."""
+    output_usd: float | None
+    """US dollars for one output token, likewise."""
+    basis: CostBasis | None = None
+    """How the backend's `cost` is paid; None: billed by token, or free."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A pair (model, backend) with what is known of it."""
+
+    model: str
+    """The engine's own name of the model."""
+    backend: str
+    """The LLMBackend's name."""
+    aliases: tuple[str, ...]
+    """Further names of the model."""
+    labels: Mapping[str, str]
+    """The backend's labels."""
+    location: Location
+    """Where the backend runs."""
+    endpoints: tuple[Endpoint, ...]
+    """Where it answers; never empty."""
+    price: Price
+    """What its tokens cost."""
+    capabilities: Mapping[str, bool]
+    """Those that are known, by the API's name."""
+    context_tokens: int | None = None
+    """Context length in tokens."""
+    measured: bool = False
+    """Whether a profile with quality counts."""
+    rates: tuple[float, ...] = ()
+    """Pass rate by cell, [30], 0 to 1; empty where nothing was measured."""
+    output_tokens_means: tuple[float, ...] = ()
+    """Mean answer length in tokens by category, [10]; empty where nothing was measured."""
+    ttft_ms: float | None = None
+    """Median time to first token."""
+    prompt_tokens_per_second: float | None = None
+    """How fast a prompt is read."""
+    output_tokens_per_second: float | None = None
+    """Speed of one stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A policy's candidate entry with the pairs that it selects."""
+
+    candidates: tuple[Candidate, ...]
+    """Selected pairs, sorted by model and backend."""
+    categories: frozenset[Category] | None
+    """The entry counts only for these most probable categories; None: always."""
+    weight: int
+    """Share of conversations with order Weighted."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Policy:
+    """A RoutingPolicy, resolved."""
+
+    name: str
+    """The RoutingPolicy's name."""
+    spec: RoutingPolicySpec
+    """What it says."""
+    entries: tuple[Entry, ...]
+    """Its candidate entries, in order; an empty list in the spec is one entry of all Local pairs."""
+    max_usd: float | None
+    """`require.maxUsdPerMillionTokens` as dollars for one token."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """What one namespace's requests are decided by."""
+
+    candidates: tuple[Candidate, ...] = ()
+    """Every pair, sorted by model and backend."""
+    policies: Mapping[str, tuple[Policy, ...]] = field(default_factory=dict)
+    """By the name that clients ask for, the first to try first."""
+    models: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """By an engine's own model name."""
+    aliases: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
+    """By alias."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Names of models that only an excluded backend serves, with that backend's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about one resource that people should know, as a condition would say it."""
+
+    kind: str
+    """The resource's kind."""
+    namespace: str
+    """Its namespace."""
+    name: str
+    """Its name."""
+    condition: str
+    """The condition that tells it: Accepted, ResolvedRefs or Ready."""
+    reason: str
+    """One CamelCase word."""
+    message: str
+    """A sentence that says what to do."""
+    excludes: bool
+    """Whether the resource plays no part because of it."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE_ROOTS = ("core", "operator", "gateway", "cli")
 
 PROGRAMS = "the programs are strangers to each other"
-CORE = "files and routing are strangers to each other"
+CORE = "are strangers to each other and stand on api"
 PURE = "api and routing do no I/O"
 API = "api needs pydantic and the standard library only"
 KOPF = "Only the operator knows kopf"

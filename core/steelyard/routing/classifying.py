@@ -62,7 +62,7 @@ def _distribution(text: str, has_tools: bool, is_long: bool) -> Distribution:
     tokens = _TOKEN.findall(text.lower())
     scores = _scores(text, tokens)
     scores[_INDEX[Category.TOOL_USE]] += 3.5 if has_tools else 0.0
-    scores[_INDEX[Category.LONG_CONTEXT]] += 4.5 if is_long else 0.0
+    scores[_INDEX[Category.LONG_CONTEXT]] += 6.5 if is_long else 0.0
     most = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)[:KEPT_CATEGORIES]
     weights = [math.exp(scores[index] - scores[most[0]]) for index in most]
     total = sum(weights)

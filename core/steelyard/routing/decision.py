@@ -4,7 +4,6 @@ Invariant: a Decision holds every candidate with its scores or all its reasons a
 the explanation, the log line and the tests read the same value.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -28,6 +27,14 @@ class Turn:
     """Capabilities that the conversation needs up to and including this turn, by the API's name."""
 
 
+class HeaderLookup(Protocol):
+    """Request headers; a dict by lower-case name is one."""
+
+    def get(self, name: str, /) -> str | None:
+        """The value of this header, its name in lower case; None: not sent."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a decision reads of a request."""
@@ -37,11 +44,11 @@ class Request:
     turns: tuple[Turn, ...]
     """The last user turns (at most 16), never empty; the last one is what is asked now."""
     conversation: str
-    """Key of the conversation: the session header, or a digest of system prompt and first user turn."""
+    """Key of the conversation: the session header, or system prompt and first user turn."""
     max_tokens: int | None = None
     """Bound on the answer's length, in tokens."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Request headers by lower-case name, for a policy's match."""
+    headers: HeaderLookup = field(default_factory=dict)
+    """Request headers, for a policy's match."""
     goal: Goal | None = None
     """Goal that the client asks for."""
     tolerance_percent: int | None = None

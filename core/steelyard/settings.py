@@ -1,0 +1,49 @@
+"""Settings of programs: each is a flag, and an environment variable of the same name.
+
+Invariant: a value from the environment is checked exactly as one from the command line, which wins over it.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+PREFIX = "STEELYARD_"
+"""Before the flag's name in capitals: --admin-port is STEELYARD_ADMIN_PORT."""
+
+
+def add(
+    parser: argparse.ArgumentParser,
+    flag: str,
+    environment: Mapping[str, str],
+    description: str,
+    *,
+    kind: Callable[[str], Any] = str,
+    default: str | None = None,
+    metavar: str | None = None,
+) -> None:
+    """Add a setting to the parser; without a default it must be given. `kind` refuses bad text."""
+    variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+    value = environment.get(variable, default)
+    shown = f"{description} [{variable}" + (f"; default {default}]" if default else "]")
+    parser.add_argument(
+        flag, type=kind, default=value, required=value is None, metavar=metavar, help=shown.replace("%", "%%")
+    )
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """A kind of setting: a whole number within bounds."""
+
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:18]) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def directory_source(text: str) -> str:
+    """A kind of setting: file:DIR, of which it gives DIR."""
+    scheme, colon, directory = text.partition(":")
+    if scheme != "file" or not colon or not directory:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a source: write file:DIR")
+    return directory

@@ -1,0 +1,68 @@
+"""Short ways to make resources for tests: documents as users write them, checked by the real types."""
+
+import json
+from typing import Any
+
+from steelyard.api.backend import LLMBackend
+from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE
+from steelyard.api.policy import RoutingPolicy
+from steelyard.api.profile import ModelProfile
+from steelyard.api.resources import AnyResource, ConfigMap, ResourceSet, Secret
+
+LABELLED = {SECRET_LABEL: SECRET_LABEL_VALUE}
+
+
+def backend(name: str, *models: str, url: str = "http://127.0.0.1:8000", **spec: Any) -> LLMBackend:
+    """A backend that lists these models."""
+    labels = spec.pop("labels", {})
+    status = spec.pop("status", {})
+    body = {"engine": "VLLM", "url": url, "models": [{"name": model} for model in models], **spec}
+    return LLMBackend.model_validate_json(
+        json.dumps({"metadata": {"name": name, "labels": labels}, "spec": body, "status": status})
+    )
+
+
+def profile(name: str, of_backend: str, model: str, **metadata: Any) -> ModelProfile:
+    """A profile that was never run."""
+    spec = {"backendRef": {"name": of_backend}, "model": model}
+    return ModelProfile.model_validate_json(
+        json.dumps({"metadata": {"name": name, **metadata}, "spec": spec})
+    )
+
+
+def measured(of_backend: str, model: str, percent: int, **status: Any) -> ModelProfile:
+    """A profile by which every cell of every category passes at this rate."""
+    levels = [
+        {"level": level, "passed": percent * 10, "samples": 1000} for level in ("Easy", "Medium", "Hard")
+    ]
+    names = ("Math", "Coding", "Reasoning", "Knowledge", "Instruction", "Extraction", "Writing")
+    quality = {"categories": [{"name": name, "levels": levels, "outputTokensMean": 100} for name in names]}
+    document = {
+        "metadata": {"name": f"{of_backend}-profile"},
+        "spec": {"backendRef": {"name": of_backend}, "model": model},
+        "status": {"quality": quality, **status},
+    }
+    return ModelProfile.model_validate_json(json.dumps(document))
+
+
+def policy(name: str, *models: str, created: str | None = None, **spec: Any) -> RoutingPolicy:
+    """A policy that answers these names."""
+    metadata = {"name": name} | ({"creationTimestamp": created} if created else {})
+    body = {"models": [{"name": model} for model in models], **spec}
+    return RoutingPolicy.model_validate_json(json.dumps({"metadata": metadata, "spec": body}))
+
+
+def secret(name: str, values: dict[str, str], labels: dict[str, str] | None = None) -> Secret:
+    """A Secret with these values, labelled for use unless told otherwise."""
+    metadata = {"name": name, "labels": LABELLED if labels is None else labels}
+    return Secret.model_validate_json(json.dumps({"metadata": metadata, "stringData": values}))
+
+
+def resource_set(*resources: AnyResource) -> ResourceSet:
+    """All of these, by kind and key."""
+    by_type: dict[type, dict[tuple[str, str], Any]] = {
+        kind: {} for kind in (LLMBackend, ModelProfile, RoutingPolicy, Secret, ConfigMap)
+    }
+    for one in resources:
+        by_type[type(one)][one.namespace, one.name] = one
+    return ResourceSet(*by_type.values())

@@ -3,7 +3,7 @@
 Invariant: endpoints that rest come after all others, and none is left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from steelyard.api.policy import BalanceType
 from steelyard.routing.decision import Attempt, Load, Weighed
@@ -17,14 +17,24 @@ def attempts(ordered: Sequence[Weighed], balance: BalanceType, load: Load, draw:
     """The endpoints of candidates in order of preference; equal ones are balanced as one pool."""
     up: list[Attempt] = []
     resting: list[Attempt] = []
+    for pool in _pools(ordered):
+        for attempt in spread(pool, balance, load, draw):
+            (resting if load.is_resting(attempt.endpoint) else up).append(attempt)
+    return up + resting
+
+
+def _pools(ordered: Sequence[Weighed]) -> Iterator[list[Candidate]]:
+    """Each candidate with those equal to it, in the order of the first of each pool."""
+    if len({one.candidate.model for one in ordered}) == len(ordered):
+        for one in ordered:
+            yield [one.candidate]
+        return
     left = list(ordered)
     while left:
         first = left[0]
-        pool = [one for one in left if one is first or _is_equal(one, first)]
+        pool = [one for one in left if _is_equal(one, first)]
         left = [one for one in left if one not in pool]
-        for attempt in spread((one.candidate for one in pool), balance, load, draw):
-            (resting if load.is_resting(attempt.endpoint) else up).append(attempt)
-    return up + resting
+        yield [one.candidate for one in pool]
 
 
 def spread(candidates: Iterable[Candidate], balance: BalanceType, load: Load, draw: int) -> list[Attempt]:

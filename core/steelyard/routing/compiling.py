@@ -13,10 +13,15 @@ from steelyard.api.backend import BackendModel, Capabilities, LLMBackend, Locati
 from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
 from steelyard.api.resources import AnyResource, ResourceSet
 from steelyard.routing import endpoints, pricing, rates, selecting
-from steelyard.routing.table import CATEGORIES, Candidate, Endpoint, Policy, Problem, Table
-
-DEFAULT_OUTPUT_TOKENS = 200.0
-"""Expected length of an answer where it was not measured, in tokens."""
+from steelyard.routing.table import (
+    CATEGORIES,
+    DEFAULT_OUTPUT_TOKENS,
+    Candidate,
+    Endpoint,
+    Policy,
+    Problem,
+    Table,
+)
 
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 

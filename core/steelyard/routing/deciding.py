@@ -23,7 +23,7 @@ from steelyard.routing.decision import (
     Turn,
     Weighed,
 )
-from steelyard.routing.table import CATEGORIES, LEVELS, Candidate, Entry, Policy, Table
+from steelyard.routing.table import CATEGORIES, DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate, Entry, Policy, Table
 from steelyard.routing.undecidable import ModelUnusable, NoCandidate, UnknownModel
 
 DEFAULT_MAX_ATTEMPTS = 3
@@ -117,12 +117,18 @@ def _by_name(pool: Sequence[Candidate], request: Request, load: Load, draw: int)
         distribution=(),
         category=None,
         level=None,
-        weighed=tuple(scorers.weigh(pair, request, turn, (), load) for pair in passed),
+        weighed=tuple(_unweighed(pair, turn, load) for pair in passed),
         rejected=tuple(rejected),
         attempts=tuple(balancing.spread(passed, BalanceType.LEAST_LOAD, load, draw)),
         max_attempts=DEFAULT_MAX_ATTEMPTS,
         stayed=False,
     )
+
+
+def _unweighed(pair: Candidate, turn: Turn, load: Load) -> Weighed:
+    """A candidate that was asked for by name: there is nothing to weigh."""
+    is_up = not all(map(load.is_resting, pair.endpoints))
+    return Weighed(pair, None, None, turn.prompt_tokens, DEFAULT_OUTPUT_TOKENS, None, is_up)
 
 
 def _by_policy(question: _Question, load: Load, draw: int) -> Decision:

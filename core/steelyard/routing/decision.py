@@ -1,11 +1,13 @@
 """What a request is, what the fleet is doing, and what was decided: the values around `deciding.decide`.
 
 Invariant: a Decision holds every candidate with its scores or all its reasons against it, so that the proxy,
-the explanation, the log line and the tests read the same value.
+the explanation, the log line and the tests read the same value. What is made anew for each request is a
+msgspec.Struct: as frozen as a dataclass, and made several times faster.
 """
 
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from steelyard.api.policy import Goal
 from steelyard.api.profile import Category, Level
@@ -15,8 +17,7 @@ Distribution = tuple[tuple[int, float], ...]
 """Sparse probabilities over cells: (cell index, probability), adding up to 1, the most probable first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One user turn, with all that was said up to it."""
 
     text: str
@@ -35,8 +36,7 @@ class HeaderLookup(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What a decision reads of a request."""
 
     model: str
@@ -47,7 +47,7 @@ class Request:
     """Key of the conversation: the session header, or system prompt and first user turn."""
     max_tokens: int | None = None
     """Bound on the answer's length, in tokens."""
-    headers: HeaderLookup = field(default_factory=dict)
+    headers: HeaderLookup = msgspec.field(default_factory=dict[str, str])
     """Request headers, for a policy's match."""
     goal: Goal | None = None
     """Goal that the client asks for."""
@@ -79,8 +79,7 @@ class NoLoad:
         return False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A candidate that passed every filter, with its scores for this request."""
 
     candidate: Candidate
@@ -89,16 +88,17 @@ class Weighed:
     """Expected quality, 0 to 1; None: not measured."""
     cost_usd: float | None
     """Expected marginal cost of this request in US dollars; None: unknown."""
-    amortised_cost_usd: float | None
-    """The same at the amortised price."""
+    prompt_tokens: int
+    """Length of the prompt that was reckoned with, in tokens."""
+    output_tokens: float
+    """Expected length of the answer, in tokens."""
     latency_seconds: float | None
     """Expected time to the whole answer; None: not measured."""
     is_up: bool
     """Whether one of its endpoints is not resting."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A candidate that a filter ruled out, with every reason."""
 
     candidate: Candidate
@@ -107,8 +107,7 @@ class Rejected:
     """One short sentence each, its first word the filter: tools, vision, price, location, quality, length…"""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One try: this model on this endpoint."""
 
     candidate: Candidate
@@ -117,8 +116,7 @@ class Attempt:
     """The address."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The answer to a request's question: who shall answer, in which order, and why."""
 
     model: str

@@ -6,7 +6,7 @@ Everything shown comes from the Decision itself; nothing is decided here.
 from typing import Any
 
 from steelyard.api.policy import Goal, Order
-from steelyard.routing import scorers
+from steelyard.routing import pricing, scorers
 from steelyard.routing.decision import Decision, Weighed
 from steelyard.routing.table import CATEGORIES, LEVELS
 
@@ -104,13 +104,17 @@ def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
         "quality": _rounded(one.quality),
         "goodEnough": _is_good_enough(one, decision),
         "marginalCostUsd": _rounded(one.cost_usd, _SHOWN_USD_DIGITS),
-        "amortisedCostUsd": _rounded(one.amortised_cost_usd, _SHOWN_USD_DIGITS),
+        "amortisedCostUsd": _rounded(_amortised_usd(one), _SHOWN_USD_DIGITS),
         "latencySeconds": _rounded(one.latency_seconds),
     }
     if decision.goal is Goal.BALANCED and decision.policy is not None:
         score = scorers.balanced(decision.weighed, decision.policy.spec.weights)
         shown["score"] = _rounded(score(one))
     return shown
+
+
+def _amortised_usd(one: Weighed) -> float | None:
+    return pricing.cost_usd(one.candidate.price, 1.0, one.prompt_tokens, one.output_tokens)
 
 
 def _is_good_enough(one: Weighed, decision: Decision) -> bool:

@@ -45,7 +45,11 @@ def _split(
     candidates: Iterable[Candidate], turn: Turn, needs: frozenset[str], policy: Policy | None
 ) -> tuple[list[Candidate], list[Rejected]]:
     pool = list(candidates)
-    known = {need for need in needs if any(pair.capabilities.get(need) for pair in pool)}
+    known = {
+        need
+        for need in needs
+        if need != _PASSES_UNKNOWN and any(pair.capabilities.get(need) for pair in pool)
+    }
     passed, rejected = [], []
     for pair in pool:
         reasons = list(_lacking(pair, turn, needs, known))
@@ -63,7 +67,7 @@ def _lacking(pair: Candidate, turn: Turn, needs: Iterable[str], known: set[str])
         has = pair.capabilities.get(need)
         if has is False:
             yield need
-        elif has is None and need != _PASSES_UNKNOWN and need in known:
+        elif has is None and need in known:
             yield f"{need} not known"
     if pair.context_tokens is not None and turn.prompt_tokens > LENGTH_SLACK * pair.context_tokens:
         yield f"length {turn.prompt_tokens} > {LENGTH_SLACK} × {pair.context_tokens} tokens"

@@ -8,9 +8,8 @@ from typing import assert_never
 
 from steelyard.api.policy import Goal, Weights
 from steelyard.routing import pricing
-from steelyard.routing.compiling import DEFAULT_OUTPUT_TOKENS
 from steelyard.routing.decision import Distribution, Load, Request, Turn, Weighed
-from steelyard.routing.table import LEVELS, Candidate
+from steelyard.routing.table import DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
 
 LOAD_PROMPT_TOKENS = 512
 """Length of the prompts that time to first token was measured with, in tokens."""
@@ -30,12 +29,12 @@ def weigh(
     price = candidate.price
     in_flight = 0 if price.basis is None else min(map(load.in_flight, candidate.endpoints))
     share = pricing.marginal_share(price, in_flight)
-    amortised = pricing.cost_usd(price, 1.0, turn.prompt_tokens, output_tokens)
     return Weighed(
         candidate=candidate,
         quality=expected_quality(candidate, distribution),
         cost_usd=pricing.cost_usd(price, share, turn.prompt_tokens, output_tokens),
-        amortised_cost_usd=amortised,
+        prompt_tokens=turn.prompt_tokens,
+        output_tokens=output_tokens,
         latency_seconds=expected_latency_seconds(candidate, turn.prompt_tokens, output_tokens),
         is_up=not all(map(load.is_resting, candidate.endpoints)),
     )
@@ -45,16 +44,19 @@ def expected_quality(candidate: Candidate, distribution: Distribution) -> float 
     """The chance that the answer is right: the sum over cells of P(cell) · pass rate; None: not measured."""
     if not candidate.measured or not distribution:
         return None
-    rates = candidate.rates
-    return sum(probability * rates[cell] for cell, probability in distribution)
+    rates, quality = candidate.rates, 0.0
+    for cell, probability in distribution:
+        quality += probability * rates[cell]
+    return quality
 
 
 def expected_output_tokens(candidate: Candidate, distribution: Distribution, most: int | None) -> float:
     """Expected length of the answer in tokens, at most what the request allows."""
-    means = candidate.output_tokens_means
-    tokens = DEFAULT_OUTPUT_TOKENS
+    means, tokens = candidate.output_tokens_means, DEFAULT_OUTPUT_TOKENS
     if means and distribution:
-        tokens = sum(probability * means[cell // len(LEVELS)] for cell, probability in distribution)
+        tokens = 0.0
+        for cell, probability in distribution:
+            tokens += probability * means[cell // len(LEVELS)]
     return tokens if most is None else min(tokens, most)
 
 

@@ -20,6 +20,9 @@ LEVELS = tuple(Level)
 CELLS = len(CATEGORIES) * len(LEVELS)
 """A cell is (category, level); its index is category · 3 + level."""
 
+DEFAULT_OUTPUT_TOKENS = 200.0
+"""Expected length of an answer where it was not measured, in tokens."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:

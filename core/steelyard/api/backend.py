@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from steelyard.api.meta import Condition, ModelName, Money, Resource, SecretKeyRef, Spec
+from steelyard.api.meta import Condition, KeyRef, ModelName, Money, Resource, Spec
 
 
 class Engine(StrEnum):
@@ -96,7 +96,7 @@ class Cost(Spec):
 class Tls(Spec):
     """How the engine's certificate is checked."""
 
-    ca_ref: SecretKeyRef | None = None
+    ca_ref: KeyRef | None = None
     """The ConfigMap or labelled Secret with the authority's certificate in PEM; absent: the system's."""
     server_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """The name that the certificate must carry; absent: the URL's host."""
@@ -126,7 +126,7 @@ class LLMBackendSpec(Spec):
     """What it serves. Empty: every model that the engine reports (External backends must list theirs)."""
     cost: Cost | None = None
     """What an endpoint costs by the hour; replaces the models' price."""
-    credentials_ref: SecretKeyRef | None = None
+    credentials_ref: KeyRef | None = None
     """The labelled Secret and key with the engine's API key, sent as a bearer token."""
     tls: Tls | None = None
     """How the engine's certificate is checked; only with an https URL."""

@@ -109,11 +109,11 @@ class ObjectMeta(Spec):
         return value
 
 
-class SecretKeyRef(Spec):
-    """A key of a Secret in the same namespace."""
+class KeyRef(Spec):
+    """A key of a Secret or ConfigMap in the same namespace."""
 
     name: DnsName
-    """The Secret's name."""
+    """The object's name."""
     key: Annotated[str, Field(min_length=1, max_length=253)]
     """The key within it."""
 

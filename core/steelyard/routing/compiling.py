@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from steelyard.api.backend import BackendModel, Capabilities, LLMBackend, Location, ObservedModel
+from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
 from steelyard.api.resources import AnyResource, ResourceSet
 from steelyard.routing import endpoints, pricing, rates, selecting
@@ -182,23 +183,17 @@ def _by_name(
 def _policies(
     resources: ResourceSet, namespace: str, candidates: tuple[Candidate, ...], problems: list[Problem]
 ) -> dict[str, tuple[Policy, ...]]:
-    """Policies by the names that they answer, the first to try first."""
+    """Policies by the names that they answer, the first to try first; those without candidates come last."""
     mine = [policy for key, policy in resources.policies.items() if key[0] == namespace]
     mine.sort(key=lambda one: (-one.spec.priority, one.metadata.creation_timestamp or _LAST, one.name))
+    resolved = [(resource, *selecting.resolve(resource, candidates)) for resource in mine]
+    resolved.sort(key=lambda one: not _is_usable(one[1]))
     by_name: dict[str, list[Policy]] = defaultdict(list)
-    for resource in mine:
-        policy, empty = selecting.resolve(resource, candidates)
-        usable = any(entry.candidates for entry in policy.entries)
-        for index in empty:
-            if index < 0:
-                message = "There is no Local model in this namespace: apply an LLMBackend that serves one."
-            else:
-                message = f"spec.candidates[{index}] selects no model: check its labels and model names."
-            kind = ("ResolvedRefs", "NoCandidates") if not usable else ("Ready", "EntryEmpty")
-            problems.append(problem(resource, *kind, message, excludes=not usable))
+    for resource, policy, empty in resolved:
+        problems += [_selects_nothing(resource, policy, index) for index in empty]
         for model in resource.spec.models:
             before = by_name[model.name]
-            if before:
+            if before and _is_usable(policy):
                 message = (
                     f"RoutingPolicy {before[0].name} answers {model.name} before this one: "
                     "this is tried where the other's spec.match fails."
@@ -206,3 +201,17 @@ def _policies(
                 problems.append(problem(resource, "Accepted", "Shadowed", message))
             before.append(policy)
     return {name: tuple(policies) for name, policies in by_name.items()}
+
+
+def _is_usable(policy: Policy) -> bool:
+    return any(entry.candidates for entry in policy.entries)
+
+
+def _selects_nothing(resource: RoutingPolicy, policy: Policy, index: int) -> Problem:
+    if index == selecting.ALL_LOCAL:
+        message = "There is no Local model in this namespace: apply an LLMBackend that serves one."
+    else:
+        message = f"spec.candidates[{index}] selects no model: check its labels and model names."
+    if _is_usable(policy):
+        return problem(resource, "Ready", "EntryEmpty", message)
+    return problem(resource, "ResolvedRefs", "NoCandidates", message, excludes=True)

@@ -8,7 +8,7 @@ import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
 from steelyard.api.backend import LLMBackend, Location
-from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, SecretKeyRef
+from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, KeyRef
 from steelyard.api.resources import ResourceSet, Secret
 from steelyard.routing.table import Endpoint
 
@@ -142,7 +142,7 @@ def _refuse_unlabelled(secret: Secret, field: str) -> None:
         )
 
 
-def _ca_pem(reference: SecretKeyRef, backend: LLMBackend, resources: ResourceSet) -> str:
+def _ca_pem(reference: KeyRef, backend: LLMBackend, resources: ResourceSet) -> str:
     field, key = "spec.tls.caRef", (backend.namespace, reference.name)
     config_map, secret = resources.config_maps.get(key), resources.secrets.get(key)
     if config_map is not None:

@@ -209,6 +209,11 @@ def test_a_policy_that_selects_nothing_says_so() -> None:
         ask([policy("p", "auto")])
 
 
+def test_a_policy_that_selects_nothing_leaves_the_name_to_the_next() -> None:
+    empty = policy("a", "auto", priority=9, candidates=[{"models": ["nothing"]}])
+    assert len(tried(ask([*REPLICAS, empty, policy("b", "auto")]))) == 3
+
+
 def test_an_unknown_name_is_told() -> None:
     with pytest.raises(UnknownModel, match="'nobody@nowhere' does not exist"):
         ask(REPLICAS, "nobody@nowhere")

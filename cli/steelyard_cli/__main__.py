@@ -1,0 +1,64 @@
+"""The `steelyard` command: a word that names what to do, then that word's own flags.
+
+Only the module of the chosen word is imported, so that each starts fast.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+COMMANDS = {
+    "demo": "start real engines, measure them and route requests to them, on this machine",
+    "gateway": "route OpenAI-compatible requests to the models of a folder of resources",
+    "profile": "measure the models of a folder of resources and write what was found into it",
+    "explain": "show which model would answer a request, and why, without sending it",
+    "validate": "check a folder of resources",
+    "get": "print backends, profiles or policies as a table",
+}
+"""What each word does; the module of the same name holds it."""
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+        """Add its flags."""
+        ...
+
+    def main(self, arguments: argparse.Namespace) -> int:
+        """Do it; the exit status."""
+        ...
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command that these words name; the exit status."""
+    words = sys.argv[1:] if words is None else words
+    word = words[0] if words else ""
+    if word in ("", "-h", "--help"):
+        sys.stdout.write(overview())
+        return 0 if word else 2
+    if word not in COMMANDS:
+        sys.stderr.write(f"steelyard: {word!r} is no command; these are: {', '.join(COMMANDS)}\n")
+        return 2
+    command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
+    parser = argparse.ArgumentParser(prog=f"steelyard {word}", description=f"{COMMANDS[word].capitalize()}.")
+    command.add_arguments(parser, os.environ)
+    try:
+        return command.main(parser.parse_args(words[1:]))
+    except KeyboardInterrupt:
+        return 130
+
+
+def overview() -> str:
+    """All commands in a line each."""
+    lines = [f"  {word:<10}{text}" for word, text in COMMANDS.items()]
+    return "\n".join(
+        ["usage: steelyard COMMAND …", "", *lines, "", "steelyard COMMAND --help says more.", ""]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""`steelyard profile`: measure the models of a folder of resources and write what was found into its files.
+
+Local backends are measured model by model, one after another. An External one costs money: it is measured
+only when `--model` names its model. Invariant: after each model its status is on disk, whatever comes later.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from steelyard import settings
+from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.meta import LocalObjectRef, ObjectMeta
+from steelyard.api.profile import ModelProfile, ModelProfileSpec, Suite, automatic_name
+from steelyard.api.resources import ResourceSet
+from steelyard.files import reading, writing
+from steelyard.files.problems import FilesError
+from steelyard.routing import endpoints
+from steelyard.routing.table import Endpoint
+from steelyard_cli import progress, tables
+from steelyard_cli.progress import OnProgress
+from steelyard_profiler import profiling, report
+from steelyard_profiler.drive import Drive
+from steelyard_profiler.profiling import Result
+from steelyard_profiler.report import Fact
+from steelyard_profiler.target import Failure, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to measure."""
+
+    namespace: str = "default"
+    """Namespace of the resources."""
+    model: str | None = None
+    """Only this model; None: every model of Local backends."""
+    suite: Suite | None = None
+    """Instead of the profile's own suite."""
+    seed: int | None = None
+    """Instead of the profile's own seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one model."""
+
+    model: str
+    """The model; empty where the backend's models could not be listed."""
+    backend: str
+    """Its backend."""
+    failure: str = ""
+    """Why it could not be measured, in a sentence; empty when it was."""
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+"""Where creationTimestamp is absent, names decide."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add the folder and what of it to measure."""
+    add = settings.add
+    add(parser, "--source", environment, "file:DIR, the folder of resources", kind=settings.directory_source)
+    add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    add(parser, "--model", environment, "only this model; needed for External backends", default="")
+    add(parser, "--suite", environment, f"one of {', '.join(Suite)}; default: the profile's", default="")
+    add(parser, "--seed", environment, "seed of the probes; default: the profile's", default="")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Measure, print the table, and say what failed; 1 when anything did."""
+    try:
+        options = Options(
+            namespace=arguments.namespace,
+            model=arguments.model or None,
+            suite=Suite(arguments.suite) if arguments.suite else None,
+            seed=settings.whole_number(0, 2**31 - 1)(arguments.seed) if arguments.seed else None,
+        )
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        sys.stderr.write(f"steelyard profile: {error}\n")
+        return 2
+    source = Path(arguments.source)
+    try:
+        with progress.bars() as on_progress:
+            outcomes = asyncio.run(run(source, options, on_progress))
+        found = reading.load(source)
+    except FilesError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    print(tables.profiles_table(found.resources, datetime.now(UTC), options.namespace))
+    for outcome in outcomes:
+        if outcome.failure:
+            sys.stderr.write(f"{outcome.model or 'models'} on {outcome.backend}: {outcome.failure}\n")
+    if not outcomes:
+        sys.stderr.write(
+            f"Nothing to measure in namespace {options.namespace}: see --model and --namespace.\n"
+        )
+    return 1 if not outcomes or any(outcome.failure for outcome in outcomes) else 0
+
+
+def measure(folder: Path) -> list[str]:
+    """Measure every model of a folder with bars on the terminal; a line for each that failed."""
+    with progress.bars() as on_progress:
+        outcomes = asyncio.run(run(folder, Options(), on_progress))
+    return [
+        f"{outcome.model} on {outcome.backend}: {outcome.failure}" for outcome in outcomes if outcome.failure
+    ]
+
+
+async def run(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
+    """Measure all that is asked for, one after another; raises FilesError where the files are at fault."""
+    resources = (await asyncio.to_thread(reading.load, source)).resources
+    outcomes: list[Outcome] = []
+    for (namespace, _), backend in sorted(resources.backends.items()):
+        if namespace == options.namespace:
+            outcomes += await _Measuring(source, resources, backend, options, on_progress).outcomes()
+    return outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class _Measuring:
+    """One backend's turn."""
+
+    source: Path
+    resources: ResourceSet
+    backend: LLMBackend
+    options: Options
+    on_progress: OnProgress
+
+    async def outcomes(self) -> list[Outcome]:
+        """What became of each of its models."""
+        try:
+            endpoint = endpoints.resolve(self.backend, self.resources)
+        except endpoints.Unresolved as why:
+            fact = Fact("ResolvedRefs", False, why.reason, why.message)
+            return [await self._unresolved(model, fact) for model in self._wanted(self._known_models())]
+        listed: Sequence[str] | Failure = [model.name for model in self.backend.spec.models]
+        if not listed and endpoints.location(self.backend) is Location.LOCAL:
+            listed = await self._reported_models(endpoint)
+        if isinstance(listed, Failure):
+            failed = [await self._failed(model, listed) for model in self._wanted(self._known_models())]
+            return failed or [Outcome("", self.backend.name, listed.message)]
+        return [await self._measured(model, endpoint) for model in self._wanted(listed)]
+
+    def _wanted(self, models: Iterable[str]) -> list[str]:
+        if self.options.model is None and endpoints.location(self.backend) is Location.EXTERNAL:
+            return []
+        return [model for model in models if self.options.model in (None, model)]
+
+    def _known_models(self) -> list[str]:
+        """Models that the files name, without asking the engine."""
+        named = [model.name for model in self.backend.spec.models]
+        profiled = [profile.spec.model for profile in self._profiles()]
+        return list(dict.fromkeys([*named, *profiled]))
+
+    def _profiles(self) -> list[ModelProfile]:
+        """The backend's profiles; of two for one model the first counts."""
+        key = (self.backend.namespace, self.backend.name)
+        found = [
+            profile
+            for profile in self.resources.profiles.values()
+            if (profile.namespace, profile.spec.backend_ref.name) == key
+        ]
+        return sorted(found, key=lambda profile: (profile.metadata.creation_timestamp or _LAST, profile.name))
+
+    def _profile(self, model: str) -> ModelProfile:
+        """The model's profile with the options in its spec: the one that exists, or a new one."""
+        new = ModelProfile(
+            metadata=ObjectMeta(
+                name=automatic_name(self.backend.name, model), namespace=self.backend.namespace
+            ),
+            spec=ModelProfileSpec(backend_ref=LocalObjectRef(name=self.backend.name), model=model),
+        )
+        profile = next((found for found in self._profiles() if found.spec.model == model), new)
+        chosen = {"suite": self.options.suite, "seed": self.options.seed}
+        update = {name: value for name, value in chosen.items() if value is not None}
+        return profile.model_copy(update={"spec": profile.spec.model_copy(update=update)})
+
+    async def _reported_models(self, endpoint: Endpoint) -> Sequence[str] | Failure:
+        """What the engine says it serves, kept in the backend's status."""
+        async with Drive(_target(endpoint, "")) as drive:
+            models = await drive.models()
+        if isinstance(models, Failure):
+            return models
+        if models != self.backend.status.models:
+            status = self.backend.status.model_copy(update={"models": models})
+            await _write(self.source, self.backend.model_copy(update={"status": status}))
+        return [model.name for model in models]
+
+    async def _measured(self, model: str, endpoint: Endpoint) -> Outcome:
+        profile = self._profile(model)
+        name = self.backend.name
+        result = await profiling.profile(
+            _target(endpoint, model), profile.spec, lambda progress: self.on_progress(model, name, progress)
+        )
+        return await self._finish(profile, result)
+
+    async def _failed(self, model: str, failure: Failure) -> Outcome:
+        profile = self._profile(model)
+        return await self._finish(profile, profiling.failed(profile.spec, failure, _now()))
+
+    async def _finish(self, profile: ModelProfile, result: Result) -> Outcome:
+        status = report.status(profile, result, self.backend.spec.cost, _now())
+        await _write(self.source, profile.model_copy(update={"status": status}))
+        return Outcome(
+            profile.spec.model, self.backend.name, result.failure.message if result.failure else ""
+        )
+
+    async def _unresolved(self, model: str, fact: Fact) -> Outcome:
+        profile = self._profile(model)
+        status = report.unresolved(profile, fact, _now())
+        await _write(self.source, profile.model_copy(update={"status": status}))
+        return Outcome(model, self.backend.name, fact.message)
+
+
+async def _write(source: Path, resource: ModelProfile | LLMBackend) -> None:
+    """Put the status where the object stands now, or a new object into a file of its own."""
+    loaded = await asyncio.to_thread(reading.load, source)
+    if (resource.kind, (resource.namespace, resource.name)) in loaded.places:
+        await asyncio.to_thread(writing.write_status, loaded.place(resource), resource)
+    else:
+        await asyncio.to_thread(writing.create, source, resource)
+
+
+def _target(endpoint: Endpoint, model: str) -> Target:
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    return Target(
+        url=f"{endpoint.scheme}://{host}:{endpoint.port}{endpoint.base_path}",
+        model=model,
+        authorization=endpoint.authorization,
+        ca_pem=endpoint.ca_pem,
+        server_name=endpoint.server_name,
+        connect_seconds=endpoint.timeouts.connect_seconds,
+        first_byte_seconds=endpoint.timeouts.first_byte_seconds,
+        idle_seconds=endpoint.timeouts.idle_seconds,
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,31 @@
+"""`python -m steelyard_gateway`, the same as `steelyard gateway`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from steelyard_gateway import app, logs, settings
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the gateway with these command-line words; the exit status."""
+    return serve(settings.parse(words, os.environ))
+
+
+def serve(chosen: settings.Settings) -> int:
+    """Run the gateway; 0 after an orderly stop, 1 when it cannot start."""
+    logs.set_up()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(app.run(chosen))
+    except app.Refused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""What people and their tools read of a running gateway: health, metrics, the table, explanations.
+
+Everything here only reads, and nothing here shows a credential.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from steelyard.api.backend import LLMBackend
+from steelyard.api.policy import RoutingPolicy
+from steelyard.api.profile import ModelProfile
+from steelyard.routing import explaining
+from steelyard.routing.table import Candidate
+from steelyard_gateway import errors, parsing
+from steelyard_gateway.current import Current, Snapshot
+from steelyard_gateway.live import LiveEndpoints
+from steelyard_gateway.metrics import Metrics
+from steelyard_gateway.router import TableRouter
+from steelyard_gateway.state import State
+
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def make(
+    state: State, current: Current, live: LiveEndpoints, metrics: Metrics, router: TableRouter
+) -> FastAPI:
+    """The application of the admin port."""
+    app = FastAPI(title="Steelyard gateway", docs_url="/docs", redoc_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    async def readyz() -> Response:
+        """Whether requests should be sent here; 503 with the reason otherwise."""
+        reason = state.not_ready()
+        if reason:
+            return JSONResponse({"status": "not ready", "reason": reason}, 503)
+        return JSONResponse({"status": "ready"})
+
+    @app.get("/metrics")
+    async def exposition() -> Response:
+        """Prometheus' text format."""
+        return Response(metrics.text(), media_type=METRICS_TYPE)
+
+    @app.post("/admin/explain")
+    async def explain(
+        request: Request,
+        path: Annotated[str, Query(description="the request's path")] = "/v1/chat/completions",
+    ) -> Response:
+        """The decision for the request in the body, with every score and reason; no token is spent."""
+        if path not in parsing.NEEDS:
+            known = ", ".join(parsing.NEEDS)
+            return _error(errors.BadRequest(f"path is {path!r}: use one of {known}.", param="path"))
+        if current.snapshot is None:
+            return _error(errors.NoUpstream("The gateway has not read its resources yet: try again."))
+        try:
+            parsed = parsing.parse(path, request.headers.raw, await request.body())
+            return JSONResponse(explaining.explain(router.decide(current.snapshot, parsed.request)))
+        except errors.RequestError as error:
+            return _error(error)
+
+    @app.get("/admin/table")
+    async def table() -> dict[str, Any]:
+        """Every pair of model and backend with what decisions know of it, and its live load."""
+        snapshot = current.snapshot
+        pairs = snapshot.table.candidates if snapshot else ()
+        return {"candidates": [_candidate(pair, live) for pair in pairs]}
+
+    @app.get("/admin/resources")
+    async def resources() -> dict[str, Any]:
+        """Every resource, whether it plays a part, and what is wrong with it."""
+        return {"refused": state.refused, "resources": _resources(current.snapshot)}
+
+    return app
+
+
+def _error(error: errors.RequestError) -> Response:
+    return Response(error.body(), error.status, media_type="application/json")
+
+
+def _candidate(pair: Candidate, live: LiveEndpoints) -> dict[str, Any]:
+    return {
+        "model": pair.model,
+        "backend": pair.backend,
+        "aliases": list(pair.aliases),
+        "location": pair.location,
+        "measured": pair.measured,
+        "contextTokens": pair.context_tokens,
+        "capabilities": dict(pair.capabilities),
+        "inputUsdPerMillionTokens": _per_million(pair.price.input_usd),
+        "outputUsdPerMillionTokens": _per_million(pair.price.output_usd),
+        "ttftMs": pair.ttft_ms,
+        "outputTokensPerSecond": pair.output_tokens_per_second,
+        "endpoints": [
+            {
+                "name": endpoint.name,
+                "inFlight": live.in_flight(endpoint),
+                "failures": live.failures(endpoint),
+                "restSeconds": round(live.rest_seconds(endpoint), 1),
+            }
+            for endpoint in pair.endpoints
+        ],
+    }
+
+
+def _per_million(usd: float | None) -> float | None:
+    return None if usd is None else round(usd * 1_000_000, 6)
+
+
+def _resources(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+    if snapshot is None:
+        return []
+    held: list[LLMBackend | ModelProfile | RoutingPolicy] = [
+        *snapshot.resources.backends.values(),
+        *snapshot.resources.profiles.values(),
+        *snapshot.resources.policies.values(),
+    ]
+    return [_resource(one, snapshot) for one in held]
+
+
+def _resource(one: LLMBackend | ModelProfile | RoutingPolicy, snapshot: Snapshot) -> dict[str, Any]:
+    problems = [
+        problem
+        for problem in snapshot.problems
+        if (problem.kind, problem.namespace, problem.name) == (one.kind, one.namespace, one.name)
+    ]
+    return {
+        "kind": one.kind,
+        "namespace": one.namespace,
+        "name": one.name,
+        "inForce": not any(problem.excludes for problem in problems),
+        "problems": [
+            {
+                "condition": problem.condition,
+                "reason": problem.reason,
+                "message": problem.message,
+                "excludes": problem.excludes,
+            }
+            for problem in problems
+        ],
+        "conditions": [
+            condition.model_dump(mode="json", by_alias=True) for condition in one.status.conditions
+        ],
+    }

@@ -1,0 +1,402 @@
+"""One request and its answer: decide, try, fail over, pass the answer on.
+
+Rule 1. The answer's head is held until the first byte of its body (or its end), so that a failure before that
+        can still be mended by another endpoint.
+Rule 2. From then on nothing is mended: a stream of events gets an error event, anything else breaks off.
+Rule 3. Every attempt that was started at an endpoint is ended there once; the recorder is told once.
+"""
+
+import logging
+from dataclasses import dataclass
+from time import perf_counter, time
+
+from steelyard.routing.decision import Attempt
+from steelyard_gateway import errors, failover, heads, paths, sse
+from steelyard_gateway.door import Door
+from steelyard_gateway.failover import Misstep, Verdict
+from steelyard_gateway.ports import Endpoints, Headers, Outcome, Recorder, Reply, Routed, Router
+from steelyard_gateway.upstream.call import Call
+from steelyard_gateway.upstream.client import Client
+from steelyard_gateway.upstream.connection import NO_BODY
+from steelyard_gateway.upstream.failure import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+CLIENT_LEFT = 499
+"""Status in the records for a client that left before an answer; nginx's convention."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What every exchange works with."""
+
+    router: Router
+    """Decides."""
+    endpoints: Endpoints
+    """Keeps load and health."""
+    recorder: Recorder
+    """Counts and logs."""
+    client: Client
+    """Sends to engines."""
+
+
+class Exchange:
+    """A request, from its head to the last byte of its answer. It is the upstream call's receiver."""
+
+    keep_alive = True
+    """Whether the client's connection outlives the answer."""
+    is_http_10 = False
+    """Whether the client knows no chunks."""
+    complete = False
+    """Whether all of the request is there."""
+    has_begun = False
+    """Whether its turn has come."""
+    disconnected = False
+    """Whether the client left."""
+    response_complete = False
+    """Whether it is over."""
+    body_bytes = 0
+    """Length of the request's body so far."""
+
+    # Defaults of what changes; in the class, because most of it never does.
+    _reply: Reply | None = None
+    _routed: Routed | None = None
+    _attempt: Attempt | None = None
+    _call: Call | None = None
+    _events: sse.Events | None = None
+    _missteps: tuple[Misstep, ...] = ()
+    _begun_at = _overhead = 0.0
+    _first_byte_at: float | None = None
+    _head = _client_lines = _request_id = b""
+    _tries = _status = 0
+    _at_endpoint = _after_500 = _chunked = False
+
+    def __init__(
+        self, gateway: Gateway, door: Door, target: tuple[paths.Place, bytes], method: bytes, headers: Headers
+    ) -> None:
+        self.method = method
+        self.headers = headers
+        self._gateway = gateway
+        self._door = door
+        self._place, self._query = target
+        self._body: list[bytes] = []
+
+    # What the client's connection says
+
+    def announced_bytes(self) -> int:
+        """Length of the body that the head announces; 0 for a chunked one."""
+        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
+
+    def add(self, piece: bytes) -> None:
+        """A piece of the request's body came."""
+        self.body_bytes += len(piece)
+        self._body.append(piece)
+
+    def preset(self, error: errors.RequestError) -> None:
+        """Answer with this error once the request is complete."""
+        self._reply = error.reply()
+
+    def refuse(self, error: errors.RequestError) -> None:
+        """Answer with this error when its turn comes, and close: the rest of the request is not wanted."""
+        self._reply = error.reply()
+        self._body.clear()
+        self.complete = True
+        self.keep_alive = False
+
+    def begin(self) -> None:
+        """Decide the complete request and answer it, or hand it to the first endpoint."""
+        self.has_begun = True
+        self._begun_at = perf_counter()
+        self._request_id = heads.request_id(self.headers)
+        try:
+            reply = self._reply or self._route()
+        except Exception:
+            logger.exception("request failed", extra={"request_id": self._request_id.decode()})
+            self._leave_endpoint()
+            reply = errors.Internal("The gateway failed; its log says how.").reply()
+        if reply is not None:
+            self._answer(reply)
+
+    def client_left(self) -> None:
+        """The client is gone: want nothing more from the engine."""
+        if self.response_complete:
+            return
+        self.disconnected = True
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+        self._leave_endpoint()
+        if self._first_byte_at is None:
+            self._status = CLIENT_LEFT
+        self._finish("client_left")
+
+    def drained(self) -> None:
+        """The client has read what was queued: read on from the engine."""
+        if self._call is not None:
+            self._call.resume()
+
+    # What the upstream call says
+
+    def on_head(self, status: int, headers: Headers) -> None:
+        """Pass the answer, or leave it for another endpoint."""
+        if status < 300:
+            self._pass(status, headers)
+            return
+        pause = failover.retry_after(headers, time()) if status in (429, 503) else None
+        verdict = failover.judge(status, pause)
+        if verdict is Verdict.ELSEWHERE:
+            self._pass_or_go_elsewhere(status, headers)
+        elif verdict is Verdict.PASS:
+            self._pass(status, headers)
+        else:
+            self._leave_answer(status, pause if verdict is Verdict.REST else None, verdict)
+
+    def on_data(self, data: bytes) -> None:
+        """Pass a piece of the body on; the first one takes the head with it."""
+        if self._events is not None:
+            data = self._events.whole(data)
+            if not data:
+                return
+        self._write(data)
+        if self._call is not None and self._door.is_full():
+            self._call.pause()
+
+    def on_end(self) -> None:
+        """The engine's answer is complete."""
+        self._call = None
+        events = self._events
+        if events is not None:
+            rest = events.rest()
+            if self._place.ends_with_done and self._is_stream() and not events.is_done():
+                self._broke_off("ended its stream without [DONE]", rest)
+                return
+            if rest:
+                self._write(rest)
+        if self._head:
+            self._write(b"")
+        if self._chunked:
+            self._door.write(b"0\r\n\r\n")
+        self._leave_endpoint()
+        self._finish()
+
+    def on_failure(self, failure: Failure) -> None:
+        """Try the next endpoint while the client has nothing; else end what it has."""
+        attempt, routed = self._attempt, self._routed
+        assert attempt is not None and routed is not None
+        self._call = None
+        if self._first_byte_at is not None:
+            self._broke_off(failure.words, self._events.rest() if self._events is not None else b"")
+            return
+        if failure.sent:
+            routed.walk.count()
+        self._gateway.endpoints.failed(attempt.endpoint)
+        self._misstep(failover.of_failure(attempt.endpoint, failure))
+        if failure.kind is Kind.TOTAL_LATE:
+            self._give_up()
+        else:
+            self._try_next()
+
+    # Trying
+
+    def _route(self) -> Reply | None:
+        """Decide; the gateway's own answer, or None where an endpoint is asked."""
+        pieces = self._body
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        method = b"GET" if self.method == b"HEAD" else self.method
+        routed = self._gateway.router.route(method, self._place.path, self.headers, body)
+        if isinstance(routed, Reply):
+            return routed
+        self._routed = routed
+        self._overhead = perf_counter() - self._begun_at
+        self._client_lines = heads.from_client(self.headers)
+        self._try_next()
+        return None
+
+    def _try_next(self) -> None:
+        assert self._routed is not None
+        attempt = self._routed.walk.next()
+        if attempt is None:
+            self._give_up()
+        else:
+            self._try(attempt, self._routed)
+
+    def _try(self, attempt: Attempt, routed: Routed) -> None:
+        self._attempt = attempt
+        self._tries += 1
+        endpoint = attempt.endpoint
+        self._gateway.endpoints.started(endpoint)
+        self._at_endpoint = True
+        body, (start, end) = memoryview(routed.body), routed.model_span
+        model = heads.json_string(attempt.candidate.model)
+        payload = b"".join(
+            (
+                heads.opening(endpoint, routed.path, self._query),
+                self._client_lines,
+                b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n"
+                % (self._request_id, len(body) - end + start + len(model)),
+                body[:start],
+                model,
+                body[end:],
+            )
+        )
+        self._call = self._gateway.client.send(endpoint, payload, self, stream=routed.stream)
+
+    def _pass_or_go_elsewhere(self, status: int, headers: Headers) -> None:
+        """A 500 is tried once elsewhere; the second one, or one with nowhere to go, is the answer."""
+        assert self._routed is not None
+        attempt = None
+        if not self._after_500:
+            self._after_500 = True
+            self._routed.walk.count()
+            attempt = self._routed.walk.next()
+        if attempt is None:
+            self._pass(status, headers)
+        else:
+            self._drop_answer(status, None)
+            self._try(attempt, self._routed)
+
+    def _leave_answer(self, status: int, rest_seconds: float | None, verdict: Verdict) -> None:
+        """Leave an answer that is not the client's, and try the next endpoint."""
+        assert self._routed is not None and self._attempt is not None
+        endpoint = self._attempt.endpoint
+        if verdict is Verdict.REST:
+            rest_seconds = failover.DEFAULT_REST_SECONDS if rest_seconds is None else rest_seconds
+            self._gateway.endpoints.rest(endpoint, rest_seconds)
+        else:
+            self._gateway.endpoints.failed(endpoint)
+        self._routed.walk.count()
+        self._drop_answer(status, rest_seconds)
+        self._try_next()
+
+    def _drop_answer(self, status: int, rest_seconds: float | None) -> None:
+        assert self._call is not None and self._attempt is not None
+        self._call.cancel()
+        self._misstep(failover.of_status(self._attempt.endpoint, status, rest_seconds))
+
+    def _misstep(self, misstep: Misstep) -> None:
+        self._head = b""
+        self._events = None
+        self._missteps += (misstep,)
+        self._leave_endpoint()
+
+    def _give_up(self) -> None:
+        self._answer(failover.conclude(self._missteps).reply())
+
+    def _leave_endpoint(self) -> None:
+        self._call = None
+        if self._at_endpoint and self._attempt is not None:
+            self._at_endpoint = False
+            self._gateway.endpoints.ended(self._attempt.endpoint)
+
+    # Answering
+
+    def _pass(self, status: int, headers: Headers) -> None:
+        """Make the head of an engine's answer; it is sent with the first byte of the body."""
+        assert self._attempt is not None
+        lines, has_length, is_events = heads.from_engine(headers)
+        self._status = status
+        has_end = has_length or status in NO_BODY
+        self._chunked = not (has_end or self.is_http_10)
+        self._events = sse.Events() if is_events and not has_end else None
+        candidate = self._attempt.candidate
+        self._head = b"".join(
+            (
+                heads.status_line(status),
+                lines,
+                self._told(candidate.model, candidate.backend),
+                b"transfer-encoding: chunked\r\n" if self._chunked else b"",
+                b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+            )
+        )
+
+    def _write(self, data: bytes) -> None:
+        if self._chunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._head:
+            data = self._head + data
+            self._head = b""
+            self._first_byte_at = perf_counter()
+            assert self._attempt is not None and self._routed is not None
+            self._gateway.endpoints.answered(self._attempt.endpoint)
+            self._routed.body = b""
+        self._door.write(data)
+
+    def _broke_off(self, words: str, rest: bytes) -> None:
+        """End an answer that will not be completed: mend it, say so, or break it off, as far as it came."""
+        attempt, routed = self._attempt, self._routed
+        assert attempt is not None and routed is not None
+        self._gateway.endpoints.failed(attempt.endpoint)
+        if self._first_byte_at is None:
+            routed.walk.count()
+            self._misstep(Misstep(attempt.endpoint, words))
+            self._try_next()
+            return
+        self.keep_alive = False
+        if self._events is None:
+            self._leave_endpoint()
+            self._door.abort()
+        else:
+            error = errors.StreamCut(f"The answer was cut off: {attempt.endpoint.name} {words}.")
+            last_event = rest + b"\n" if rest.endswith((b"\n", b"\r")) else b""
+            self._write(last_event + error.event())
+            if self._chunked:
+                self._door.write(b"0\r\n\r\n")
+            self._leave_endpoint()
+        self._finish(errors.StreamCut.code)
+
+    def _answer(self, reply: Reply) -> None:
+        """Give the gateway's own answer."""
+        self._status = reply.status
+        lines = [
+            heads.status_line(reply.status),
+            *(b"%b: %b\r\n" % header for header in self._door.date_lines()),
+            *(b"%b: %b\r\n" % header for header in reply.headers),
+            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(reply.body),
+            self._told("", "") if self._routed is not None else b"x-request-id: %b\r\n" % self._request_id,
+            b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+        ]
+        if self.method != b"HEAD":
+            lines.append(reply.body)
+        self._first_byte_at = perf_counter()
+        self._door.write(b"".join(lines))
+        self._finish(reply.code)
+
+    def _told(self, model: str, backend: str) -> bytes:
+        """The header lines that tell who answered, and why."""
+        assert self._routed is not None
+        decision = self._routed.decision
+        policy = decision.policy.name if decision.policy is not None else ""
+        return heads.labels(
+            model, backend, policy, decision.category or ""
+        ) + b"x-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n" % (
+            self._tries,
+            self._overhead * 1e6,
+            self._request_id,
+        )
+
+    def _finish(self, code: str = "") -> None:
+        self.response_complete = True
+        begun_at, first_byte_at = self._begun_at, self._first_byte_at
+        self._gateway.recorder.finished(
+            Outcome(
+                self._place.label,
+                (self._request_id or heads.request_id(self.headers)).decode(),
+                self._status,
+                perf_counter() - begun_at if begun_at else 0.0,
+                self._overhead,
+                self._tries,
+                code,
+                None if first_byte_at is None else first_byte_at - begun_at,
+                self._routed,
+                self._attempt,
+            )
+        )
+        if self.disconnected:
+            return
+        if not self.keep_alive:
+            self._door.close()
+        self._door.finished()
+
+    def _is_stream(self) -> bool:
+        return self._routed is not None and self._routed.stream

@@ -1,0 +1,151 @@
+"""Heads of requests to engines and of answers to clients, as bytes.
+
+Only what is end to end passes, both ways. Invariant: no header value made here holds a byte that is not
+visible ASCII or a space, and nothing that authenticates the client is ever sent to an engine.
+"""
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+from itertools import count
+from os import urandom
+from urllib.parse import quote
+
+import msgspec
+
+from steelyard.routing.table import Endpoint
+from steelyard_gateway.ports import Headers
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer"
+        b" transfer-encoding upgrade"
+    ).split()
+)
+"""Headers about one connection only (RFC 9110, 7.6.1)."""
+
+PRIVATE = frozenset(
+    (
+        b"authorization x-api-key api-key openai-organization openai-project cookie origin referer host"
+        b" expect content-length http2-settings forwarded x-real-ip x-request-id"
+    ).split()
+)
+"""Headers that the gateway sets itself, or that say more of the client than an engine need know."""
+
+NOT_UPSTREAM = HOP_BY_HOP | PRIVATE
+NOT_UPSTREAM_PREFIXES = (b"x-steelyard-", b"x-forwarded-")
+NOT_DOWNSTREAM = HOP_BY_HOP | {b"x-request-id"}
+NOT_DOWNSTREAM_PREFIX = b"x-steelyard-"
+NOTED_DOWNSTREAM = NOT_DOWNSTREAM | {b"content-length", b"content-type", b"content-encoding"}
+PLAIN_CONNECTIONS = frozenset({b"keep-alive", b"close"})
+PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+
+CACHED = 4096
+"""Entries of each cache here: more than models, endpoints and policies that are in use at a time."""
+
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+_ids = count()
+_ID_PREFIX = urandom(6).hex().encode()
+
+
+@lru_cache(maxsize=500)
+def status_line(status: int) -> bytes:
+    """The first line of an answer; a status that no RFC names has no phrase."""
+    return f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n".encode()
+
+
+def request_id(headers: Headers) -> bytes:
+    """The client's own x-request-id where it can be used, else one that no other request has."""
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
+    return b"req-%b%08x" % (_ID_PREFIX, next(_ids))
+
+
+@lru_cache(maxsize=CACHED)
+def opening(endpoint: Endpoint, path: str, query: bytes) -> bytes:
+    """The lines of a request that depend on its endpoint: request line, Host, Authorization."""
+    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    if endpoint.port != {"http": 80, "https": 443}[endpoint.scheme]:
+        host += f":{endpoint.port}"
+    target = quote(endpoint.base_path + path, safe="/:@!$&'()*+,;=~%").encode() + query
+    lines = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (target, header_safe(host))
+    if endpoint.authorization is not None:
+        lines += b"authorization: %b\r\n" % quote(endpoint.authorization, safe=_VISIBLE + "%").encode()
+    return lines
+
+
+def from_client(headers: Headers) -> bytes:
+    """The client's header lines that pass to an engine."""
+    lines = []
+    has_type = False
+    for header in headers:
+        name, value = header
+        if name in NOT_UPSTREAM:
+            if name == b"connection" and value.lower() not in PLAIN_CONNECTIONS:
+                return from_client(_without_named(headers, value))
+            continue
+        if name == b"content-type":
+            has_type = True
+        elif name.startswith(NOT_UPSTREAM_PREFIXES):
+            continue
+        lines.append(b"%b: %b\r\n" % header)
+    if not has_type:
+        lines.append(b"content-type: application/json\r\n")
+    return b"".join(lines)
+
+
+def from_engine(headers: Headers) -> tuple[bytes, bool, bool]:
+    """The engine's header lines that pass to the client; whether they tell the body's length; and whether the
+    body is a stream of events that can be read as it passes."""
+    lines = []
+    has_length = is_events = is_coded = False
+    for header in headers:
+        name, value = header
+        if name in NOTED_DOWNSTREAM:
+            if name == b"content-length":
+                has_length = True
+            elif name == b"content-type":
+                is_events = value.lower().startswith(b"text/event-stream")
+            elif name == b"content-encoding":
+                is_coded = value.lower() != b"identity"
+            elif name == b"connection" and value.lower() not in PLAIN_CONNECTIONS:
+                return from_engine(_without_named(headers, value))
+            else:
+                continue
+        elif name.startswith(NOT_DOWNSTREAM_PREFIX):
+            continue
+        lines.append(b"%b: %b\r\n" % header)
+    return b"".join(lines), has_length, is_events and not is_coded
+
+
+def _without_named(headers: Headers, connection: bytes) -> Headers:
+    """The headers without Connection and those that it declares to be about one connection only."""
+    named = {token.strip() for token in connection.lower().split(b",")} - {b"content-length"}
+    return [header for header in headers if header[0] not in named and header != (b"connection", connection)]
+
+
+@lru_cache(maxsize=CACHED)
+def labels(model: str, backend: str, policy: str, category: str) -> bytes:
+    """The lines that tell the client who answered and why; an empty value is left out."""
+    told = {"model": model, "backend": backend, "policy": policy, "category": category}
+    return b"".join(
+        b"x-steelyard-%b: %b\r\n" % (name.encode(), header_safe(value))
+        for name, value in told.items()
+        if value
+    )
+
+
+@lru_cache(maxsize=CACHED)
+def json_string(text: str) -> bytes:
+    """The text as JSON."""
+    return msgspec.json.encode(text)
+
+
+def header_safe(text: str) -> bytes:
+    """The text as a header value: whatever is not visible ASCII or a space is percent-encoded."""
+    return quote(text, safe=_VISIBLE).encode()
+
+
+_VISIBLE = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")

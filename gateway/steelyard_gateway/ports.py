@@ -1,0 +1,112 @@
+"""The border between the request path and the rest of the gateway.
+
+The request path (`protocol`, `exchange`, `upstream`) knows resources, decisions, metrics and logs only
+through these shapes; it can be run and tested with any implementation of them.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from steelyard.routing.decision import Attempt, AttemptWalk, Decision
+from steelyard.routing.table import Endpoint
+
+Headers = list[tuple[bytes, bytes]]
+"""Header lines in order; names in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that the gateway gives by itself: an error, a list of models, an explanation."""
+
+    status: int
+    """HTTP status code."""
+    body: bytes
+    """JSON."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Further headers; content-type, content-length, date and x-request-id are added by the writer."""
+    code: str = ""
+    """The error's code, for `Outcome.code`; empty: no error."""
+
+
+class Routed(msgspec.Struct, gc=False):
+    """A request that was decided."""
+
+    decision: Decision
+    """What was decided."""
+    walk: AttemptWalk
+    """The attempts, to be walked as they fail."""
+    path: str
+    """Path to append to the endpoint's base path: /chat/completions."""
+    stream: bool
+    """Whether the client asked for a stream; the phases' timeouts depend on it."""
+    body: bytes
+    """The client's body as it came; emptied once an engine's answer began, for then it is needed no more."""
+    model_span: tuple[int, int]
+    """Where the JSON value of `model`, quotes included, stands in `body`; only it is replaced."""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of a request, told once at its end."""
+
+    path: str
+    """The client's path, one of those offered, else "other"."""
+    request_id: str
+    """Value of x-request-id."""
+    status: int
+    """Status given to the client; 499 when it left before an answer."""
+    duration_seconds: float
+    """From the complete request to the last byte of the answer."""
+    overhead_seconds: float
+    """From the complete request to the first attempt: parsing and deciding."""
+    attempts: int
+    """Endpoints that were tried."""
+    code: str = ""
+    """The error code given to the client, or `stream_cut` or `client_left`; empty: none."""
+    ttfb_seconds: float | None = None
+    """From the complete request to the first byte of the answer; None: there was none."""
+    routed: Routed | None = None
+    """None where the gateway answered by itself."""
+    attempt: Attempt | None = None
+    """The attempt that answered, or the last one."""
+
+
+class Router(Protocol):
+    """Decides requests. Never raises for anything that a client can send."""
+
+    def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
+        """The decision for a complete request, or the gateway's own answer."""
+        ...
+
+
+class Endpoints(Protocol):
+    """Live load and health of endpoints, fed by the request path."""
+
+    def started(self, endpoint: Endpoint) -> None:
+        """A request was handed to this endpoint."""
+        ...
+
+    def ended(self, endpoint: Endpoint) -> None:
+        """That request is over, well or badly; called exactly once for each `started`."""
+        ...
+
+    def answered(self, endpoint: Endpoint) -> None:
+        """It gave an answer that is no failure of its own."""
+        ...
+
+    def failed(self, endpoint: Endpoint) -> None:
+        """It failed: not reachable, reset, 502, 503, 504, too late."""
+        ...
+
+    def rest(self, endpoint: Endpoint, seconds: float) -> None:
+        """It asked for a pause of so many seconds (Retry-After)."""
+        ...
+
+
+class Recorder(Protocol):
+    """Counts and logs."""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A request is over; called exactly once for each."""
+        ...

@@ -1,0 +1,362 @@
+"""The client's side: uvicorn's HTTP protocol, with the proxied paths kept from ever reaching ASGI.
+
+An exchange plays the part of uvicorn's request-response cycle: it stands in the same queue, so that pipelined
+requests are answered in order whichever side answers them, and a graceful shutdown treats both alike.
+Invariant: a request whose framing could be read in two ways is refused, and nothing after it is read.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from steelyard_gateway import errors, paths
+from steelyard_gateway.deadlines import NEVER, Deadlines
+from steelyard_gateway.exchange import Exchange, Gateway
+from steelyard_gateway.ports import Headers
+
+MOST_HEAD_BYTES = 65_536
+"""Longest request head; what nginx and engines take is less."""
+
+FRAMING_RATIO = 8
+"""A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
+
+LINGER_SECONDS = 5.0
+"""After a close, so long may the client take to read what is left, and go on sending what nobody reads."""
+
+UNREADABLE = paths.Place("", "other", frozenset())
+"""Stands for the path of a request that could not be read."""
+
+UPGRADES = frozenset({b"connection", b"upgrade", b"http2-settings"})
+"""Headers that ask for another protocol; Java's client sends them with every request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client may take."""
+
+    body_bytes: int = 32 * 1024 * 1024
+    """Longest request body."""
+    head_seconds: float = 20.0
+    """From a request's first byte to the end of its head, and from a connection's start to the first head."""
+    body_seconds: float = 60.0
+    """Between two pieces of a request's body."""
+    keep_alive_seconds: float = 75.0
+    """An idle connection is kept so long: above ingress-nginx's 60, so that it never sends into a close."""
+
+
+class _Cycle(Exchange, RequestResponseCycle):
+    """An exchange where uvicorn expects one of its cycles."""
+
+    message_event = asyncio.Event()
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """One client connection. Use `protocol_class` to get a class that knows its gateway."""
+
+    gateway: ClassVar[Gateway]
+    limits: ClassVar[Limits]
+    deadlines: ClassVar[Deadlines]
+
+    def __init__(self, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self.deadline = NEVER
+        self._active: _Cycle | None = None
+        self._collecting: _Cycle | None = None
+        self._in_head = self._in_body = self._body_is_new = False
+        self._is_running = self._is_deaf = self._is_closing = self._is_again = False
+        self._unfinished_bytes = 0
+
+    # What the transport says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client connected."""
+        super().connection_made(transport)
+        self.write = transport.write
+        self.deadline = perf_counter() + self.limits.head_seconds
+        self.deadlines.watch(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, and with it everything that it asked for."""
+        self.deadlines.forget(self)
+        for cycle in (self._active, *(cycle for cycle, _ in self.pipeline), self._collecting):
+            if isinstance(cycle, Exchange):
+                cycle.client_left()
+        self._active = self._collecting = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, then begin what is complete."""
+        if self._is_deaf:
+            return
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        was_in_head = self._in_head
+        self._feed(data)
+        if self._is_deaf:
+            pass
+        elif self._in_head:
+            self._watch_head(len(data), was_in_head)
+        elif self._in_body:
+            self._watch_body(len(data))
+        else:
+            self._unfinished_bytes = 0
+        self._run()
+
+    def resume_writing(self) -> None:
+        """The client has read what was queued."""
+        super().resume_writing()
+        if self._active is not None:
+            self._active.drained()
+
+    def on_late(self, now: float) -> None:
+        """The client was too slow: to send a head or a body, to ask again, or to read the last answer."""
+        if self._is_closing or self.transport.is_closing():
+            self.transport.abort()
+        elif self._in_body and self._active is not None and self._active is self._collecting:
+            self._refuse(errors.RequestLate("The request's body stopped coming."))
+            self._run()
+        elif self.cycle is not None and not self.cycle.response_complete:
+            self.deadline = NEVER
+        else:
+            self.close()
+
+    # What the parser says
+
+    def on_message_begin(self) -> None:
+        """A request's first byte; ASGI's scope is made later, if at all."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header line, or a trailer line after the body, which is dropped."""
+        if self._in_head:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """A head is complete: ours, or ASGI's."""
+        self._in_head = False
+        self._in_body = self._body_is_new = True
+        parser, url = self.parser, self.url
+        place = paths.EXACT.get(url)
+        target = (place, b"") if place is not None else paths.find(url)
+        if target is None:
+            self._hand_to_asgi()
+        elif parser.should_upgrade():
+            self._is_again = True
+        else:
+            exchange = _Cycle(self.gateway, self, target, parser.get_method(), self.headers)
+            exchange.is_http_10 = parser.get_http_version() != "1.1"
+            exchange.keep_alive = not exchange.is_http_10 and parser.should_keep_alive()
+            if exchange.method not in target[0].methods:
+                exchange.preset(_wrong_method(target[0], exchange.method))
+            self._stand_in_line(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a request's body."""
+        if self._unfinished_bytes:
+            self.deadline = perf_counter() + self.limits.body_seconds
+        exchange = self._collecting
+        if exchange is None:
+            super().on_body(body)
+        elif not exchange.complete:
+            exchange.add(body)
+            if exchange.body_bytes > self.limits.body_bytes:
+                self._refuse(self._too_large())
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._in_body = False
+        exchange, self._collecting = self._collecting, None
+        if exchange is not None:
+            exchange.complete = True
+        elif not self._is_again:
+            super().on_message_complete()
+
+    # What an exchange asks (see exchange.Door)
+
+    def is_full(self) -> bool:
+        """Whether so much is queued for the client that no more should be read for it."""
+        return self.flow.write_paused
+
+    def date_lines(self) -> Headers:
+        """The headers that uvicorn gives to every answer."""
+        return self.server_state.default_headers
+
+    def close(self) -> None:
+        """Close after what is queued was sent; a client that still sends is heard out, else it would be reset
+        before it has read the answer."""
+        self._is_closing = True
+        self.deadline = perf_counter() + LINGER_SECONDS
+        is_sending = self._is_deaf or self._in_head or self._in_body
+        self._is_deaf = True
+        if is_sending and self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once, so that the client sees an answer broken off."""
+        self.transport.abort()
+
+    def finished(self) -> None:
+        """The exchange in turn is over: the next in line begins."""
+        self._active = None
+        self.server_state.total_requests += 1
+        if self._is_closing or self.transport.is_closing():
+            return
+        if self.flow.read_paused:
+            self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.deadline = perf_counter() + self.limits.keep_alive_seconds
+
+    # Order
+
+    def _stand_in_line(self, exchange: "_Cycle") -> None:
+        previous, self.cycle = self.cycle, exchange
+        self._collecting = exchange
+        if previous is None or previous.response_complete:
+            self._active = exchange
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """The turn of the next in line, which is ours or ASGI's; uvicorn calls it too."""
+        if isinstance(cycle, _Cycle):
+            self._active = cycle
+            if cycle is self._collecting:
+                self._invite_body()
+            self._run()
+        else:
+            self._active = None
+            self.deadline = NEVER
+            super()._start_asgi_task(cycle, app)
+
+    def _run(self) -> None:
+        """Begin the exchange in turn if it is complete, and those behind it while they end at once."""
+        if self._is_running:
+            return
+        self._is_running = True
+        while (exchange := self._active) is not None and exchange.complete and not exchange.has_begun:
+            self.deadline = NEVER
+            exchange.begin()
+        self._is_running = False
+
+    # Framing
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_again:
+                self._is_again = False
+                self._feed_again(data[upgrade.args[0] :])
+            elif self._should_upgrade():
+                self.deadlines.forget(self)
+                self.handle_websocket_upgrade()
+            else:
+                self._unsupported_upgrade_warning()
+        except httptools.HttpParserError:
+            self._refuse(
+                errors.MalformedHttp("The request is not valid HTTP/1.1, or its length is ambiguous.")
+            )
+
+    def _feed_again(self, rest: bytes) -> None:
+        """Parse a request anew without its wish for another protocol: to say nothing declines it."""
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] not in UPGRADES]
+        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._feed(head + rest)
+
+    def _watch_head(self, read_bytes: int, was_in_head: bool) -> None:
+        """A head is incomplete: it may not grow or last for ever."""
+        if not was_in_head:
+            self._unfinished_bytes = 1
+            self.deadline = perf_counter() + self.limits.head_seconds
+        else:
+            self._unfinished_bytes += read_bytes
+            if self._unfinished_bytes > MOST_HEAD_BYTES:
+                self._refuse(
+                    errors.HeadTooLarge(f"The request's head is longer than {MOST_HEAD_BYTES} bytes.")
+                )
+
+    def _watch_body(self, read_bytes: int) -> None:
+        """A body is incomplete: judge what it announces, and that its framing stays in proportion."""
+        exchange = self._collecting
+        if self._body_is_new:
+            self._body_is_new = False
+            self._unfinished_bytes = 1
+            self.deadline = perf_counter() + self.limits.body_seconds
+            if exchange is not None and exchange.announced_bytes() > self.limits.body_bytes:
+                self._refuse(self._too_large())
+            elif exchange is not None and exchange is self._active:
+                self._invite_body()
+        else:
+            self._unfinished_bytes += read_bytes
+            if exchange is not None and self._unfinished_bytes > (
+                MOST_HEAD_BYTES + FRAMING_RATIO * exchange.body_bytes
+            ):
+                self._refuse(errors.MalformedHttp("The request's body is more framing than content."))
+
+    def _invite_body(self) -> None:
+        if self.expect_100_continue:
+            self.expect_100_continue = False
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _refuse(self, error: errors.RequestError) -> None:
+        """Answer the request under way with this error when its turn comes, and read nothing more."""
+        self._is_deaf = True
+        exchange = self._collecting
+        if exchange is None:
+            if self._in_body and self.cycle is not None and not self.cycle.response_complete:
+                self.close()
+                return
+            exchange = _Cycle(self.gateway, self, (UNREADABLE, b""), b"", [])
+            self._stand_in_line(exchange)
+        exchange.refuse(error)
+        self._collecting = None
+
+    def _too_large(self) -> errors.BodyTooLarge:
+        return errors.BodyTooLarge(f"The request's body is longer than {self.limits.body_bytes} bytes.")
+
+    def _hand_to_asgi(self) -> None:
+        """Give the head to uvicorn as if it had parsed it."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url = url
+        self.headers.extend(headers)
+        self.expect_100_continue = expects
+        super().on_headers_complete()
+
+
+def protocol_class(gateway: Gateway, deadlines: Deadlines, limits: Limits) -> type[GatewayProtocol]:
+    """The protocol class for uvicorn's `http=`."""
+
+    class Bound(GatewayProtocol):
+        pass
+
+    Bound.gateway = gateway
+    Bound.deadlines = deadlines
+    Bound.limits = limits
+    return Bound
+
+
+def _wrong_method(place: paths.Place, method: bytes) -> errors.MethodNotAllowed:
+    allowed = ", ".join(sorted(name.decode() for name in place.methods))
+    return errors.MethodNotAllowed(
+        f"{place.path} takes {allowed}, not {method.decode('ascii', 'replace')}.",
+        headers=((b"allow", allowed.encode()),),
+    )

@@ -1,0 +1,92 @@
+"""Puts new resources into force: what was read, with the models that engines told, compiled and swapped.
+
+Invariant: what is in force is replaced as a whole; a problem is logged when it appears, not at every change.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from steelyard.api.backend import LLMBackend, LLMBackendStatus, ObservedModel
+from steelyard.api.resources import Key, ResourceSet
+from steelyard.routing.table import Problem
+from steelyard_gateway import current
+from steelyard_gateway.live import LiveEndpoints
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """The one writer of `Current`."""
+
+    def __init__(self, holder: current.Current, live: LiveEndpoints, namespace: str) -> None:
+        self._current = holder
+        self._live = live
+        self._namespace = namespace
+        self._resources = ResourceSet()
+        self._observed: Mapping[Key, tuple[ObservedModel, ...]] = {}
+        self._told: frozenset[Problem] = frozenset()
+
+    @property
+    def resources(self) -> ResourceSet:
+        """What was read last."""
+        return self._resources
+
+    def undiscovered(self) -> list[LLMBackend]:
+        """The namespace's backends whose models nobody listed."""
+        return [
+            backend
+            for key, backend in self._resources.backends.items()
+            if key[0] == self._namespace and not backend.spec.models
+        ]
+
+    def replace(self, resources: ResourceSet) -> None:
+        """Put these resources into force."""
+        self._resources = resources
+        self._publish()
+
+    def observe(self, observed: Mapping[Key, tuple[ObservedModel, ...]]) -> None:
+        """Put what engines told of their models into force."""
+        known = {**self._observed, **observed}
+        if known != self._observed:
+            self._observed = known
+            self._publish()
+
+    def _publish(self) -> None:
+        backends = {key: self._with_models(key, one) for key, one in self._resources.backends.items()}
+        resources = replace(self._resources, backends=backends)
+        snapshot = current.snapshot(resources, self._namespace, int(time.time()))
+        self._current.snapshot = snapshot
+        self._live.forget_all_but(snapshot.table)
+        self._log(snapshot)
+
+    def _with_models(self, key: Key, backend: LLMBackend) -> LLMBackend:
+        models = self._observed.get(key)
+        if models is None or backend.spec.models:
+            return backend
+        status = LLMBackendStatus.model_validate(dict(backend.status) | {"models": models})
+        return backend.model_copy(update={"status": status})
+
+    def _log(self, snapshot: current.Snapshot) -> None:
+        for problem in snapshot.problems:
+            if problem not in self._told:
+                logger.warning(
+                    "resource excluded" if problem.excludes else "resource noted",
+                    extra={
+                        "kind": problem.kind,
+                        "object": f"{problem.namespace}/{problem.name}",
+                        "condition": problem.condition,
+                        "reason": problem.reason,
+                        "detail": problem.message,
+                    },
+                )
+        self._told = frozenset(snapshot.problems)
+        logger.info(
+            "resources in force",
+            extra={
+                "models": len(snapshot.table.models),
+                "policies": len(snapshot.table.policies),
+                "excluded": sum(problem.excludes for problem in snapshot.problems),
+            },
+        )

@@ -1,0 +1,83 @@
+"""The Router of the request path: parse, decide, or answer at once.
+
+Invariant: whatever a client sends, it gets a decision or an error in OpenAI's shape; nothing is spent on a
+request that asks only for the explanation.
+"""
+
+import itertools
+from urllib.parse import unquote
+
+import msgspec
+
+from steelyard.routing import classifying, deciding, explaining
+from steelyard.routing.decision import AttemptWalk, Decision, Request
+from steelyard.routing.undecidable import ModelUnusable, NoCandidate, Undecidable
+from steelyard_gateway import current, errors, parsing
+from steelyard_gateway.live import LiveEndpoints
+from steelyard_gateway.ports import Headers, Reply, Routed
+
+MODELS_PATH = "/v1/models"
+
+_VERSION_PREFIX = "/v1"
+
+
+class NoModelCan(errors.BadRequest):
+    """Every candidate was ruled out by what the request needs or the policy requires."""
+
+    code = "no_candidate"
+
+
+class TableRouter:
+    """Decides by the table in force."""
+
+    def __init__(self, holder: current.Current, live: LiveEndpoints) -> None:
+        self._current = holder
+        self._live = live
+        self._draws = itertools.count()
+
+    def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
+        """The decision for a complete request, or the gateway's own answer."""
+        snapshot = self._current.snapshot
+        if snapshot is None:
+            return errors.NoUpstream("The gateway has not read its resources yet: try again.").reply()
+        try:
+            if path.startswith(MODELS_PATH):
+                return _models(snapshot, path)
+            parsed = parsing.parse(path, headers, body)
+            decision = self.decide(snapshot, parsed.request)
+        except errors.RequestError as error:
+            return error.reply()
+        if parsed.explain:
+            return Reply(200, msgspec.json.encode(explaining.explain(decision)))
+        return Routed(
+            decision=decision,
+            walk=AttemptWalk(decision),
+            path=path.removeprefix(_VERSION_PREFIX),
+            stream=parsed.stream,
+            body=body,
+            model_span=parsed.model_span,
+        )
+
+    def decide(self, snapshot: current.Snapshot, request: Request) -> Decision:
+        """The decision by this snapshot and the present load. Raises RequestError where there is none."""
+        try:
+            return deciding.decide(
+                request, snapshot.table, self._live, next(self._draws), classifying.classify
+            )
+        except NoCandidate as none:
+            raise NoModelCan(str(none), param="model") from None
+        except ModelUnusable as unusable:
+            raise errors.NoUpstream(str(unusable), param="model") from None
+        except Undecidable as unknown:
+            raise errors.ModelNotFound(str(unknown), param="model") from None
+
+
+def _models(snapshot: current.Snapshot, path: str) -> Reply:
+    name = unquote(path[len(MODELS_PATH) :].strip("/"))
+    if not name:
+        return Reply(200, snapshot.models)
+    found = current.model_object(snapshot.table, name, snapshot.created)
+    if found is None:
+        message = f"The model {name!r} does not exist: GET /v1/models lists those that do."
+        raise errors.ModelNotFound(message, param="model")
+    return Reply(200, msgspec.json.encode(found))

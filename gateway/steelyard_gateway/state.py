@@ -1,0 +1,23 @@
+"""Whether the gateway takes requests, and why not."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class State:
+    """What /readyz and /admin/resources tell of the program itself. Written by `app`, read by `admin`."""
+
+    asked_engines: bool = False
+    """Whether engines whose models nobody listed were asked once."""
+    draining: bool = False
+    """Whether SIGTERM came."""
+    refused: list[dict[str, str | int]] = field(default_factory=list)
+    """Problems of the last state of the resources, where it was refused; empty when it is in force."""
+
+    def not_ready(self) -> str:
+        """Why no request should be sent here; empty when they should."""
+        if self.draining:
+            return "shutting down"
+        if not self.asked_engines:
+            return "the resources have not been read yet"
+        return ""

@@ -1,0 +1,146 @@
+"""The client: kept connections by endpoint, and the opening of new ones.
+
+Connections are kept by endpoint name and taken last in, first out, so that the surplus is idle and closed.
+Invariant: a connection is handed only to calls for the same address with the same TLS settings.
+"""
+
+import asyncio
+import logging
+from functools import partial
+
+from steelyard.routing.table import Endpoint
+from steelyard_gateway.deadlines import Deadlines
+from steelyard_gateway.upstream import failure, tls
+from steelyard_gateway.upstream.call import Call, Receiver
+from steelyard_gateway.upstream.connection import Connection
+from steelyard_gateway.upstream.failure import Failure, Kind
+
+logger = logging.getLogger(__name__)
+
+
+class Client:
+    """Sends requests to endpoints. Belongs to one event loop."""
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._pools: dict[str, _Pool] = {}
+        self._dials: set[asyncio.Task[None]] = set()
+
+    def send(self, endpoint: Endpoint, payload: bytes, receiver: Receiver, *, stream: bool) -> Call:
+        """Send a whole HTTP/1.1 request, head and body; the receiver is told what comes of it.
+
+        `stream` says which of the endpoint's timeouts hold: firstByte and idle, or total.
+        """
+        call = Call(endpoint, payload, receiver, stream)
+        pool = self._pools.get(endpoint.name)
+        connection = pool.take() if pool is not None and pool.fits(endpoint) else None
+        if connection is not None:
+            connection.start(call)
+        else:
+            self._dial(call)
+        return call
+
+    async def aclose(self) -> None:
+        """Give up every call and close every connection."""
+        dials = list(self._dials)
+        for dial in dials:
+            dial.cancel()
+        await asyncio.gather(*dials, return_exceptions=True)
+        for pool in list(self._pools.values()):
+            for connection in pool.connections:
+                connection.close()
+
+    def _dial(self, call: Call) -> None:
+        call.dial = asyncio.get_running_loop().create_task(
+            self._connect(call), name=f"dial {call.endpoint.name}"
+        )
+        self._dials.add(call.dial)
+        call.dial.add_done_callback(self._dials.discard)
+
+    async def _connect(self, call: Call) -> None:
+        endpoint = call.endpoint
+        seconds = endpoint.timeouts.connect_seconds
+        reason = Failure(Kind.UNREACHABLE, False, "could not be reached")
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._open(endpoint)
+        except (OSError, UnicodeError) as error:
+            reason = failure.of_dialling(error, seconds)
+        except Exception:
+            logger.exception("dial failed", extra={"endpoint": endpoint.name})
+        else:
+            connection.start(call)
+            return
+        call.receiver.on_failure(reason)
+
+    async def _open(self, endpoint: Endpoint) -> Connection:
+        context = None
+        if endpoint.scheme == "https":
+            context = await asyncio.to_thread(tls.context, endpoint.ca_pem)
+        pool = self._pools.get(endpoint.name)
+        if pool is None or not pool.fits(endpoint):
+            pool = self._pools[endpoint.name] = _Pool(endpoint)
+        try:
+            _, connection = await asyncio.get_running_loop().create_connection(
+                lambda: Connection(self._deadlines, pool.idle.append, partial(self._lost, pool)),
+                endpoint.host,
+                endpoint.port,
+                ssl=context,
+                server_hostname=(endpoint.server_name or endpoint.host) if context else None,
+            )
+        except BaseException:
+            self._tidy(pool)
+            raise
+        if connection.is_usable():
+            pool.connections.add(connection)
+        return connection
+
+    def _lost(self, pool: "_Pool", connection: Connection, call: Call | None) -> None:
+        pool.drop(connection)
+        self._tidy(pool)
+        if call is not None:
+            self._dial(call)
+
+    def _tidy(self, pool: "_Pool") -> None:
+        """Forget a pool without connections, so that endpoints that went away leave nothing behind."""
+        name = pool.endpoint.name
+        if not pool.connections and self._pools.get(name) is pool:
+            del self._pools[name]
+
+
+class _Pool:
+    """The connections of one endpoint."""
+
+    __slots__ = ("connections", "endpoint", "idle")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.connections: set[Connection] = set()
+        self.idle: list[Connection] = []
+
+    def fits(self, endpoint: Endpoint) -> bool:
+        """Whether these connections are ones to this endpoint, which a new table may have brought."""
+        if endpoint is not self.endpoint:
+            if _identity(endpoint) != _identity(self.endpoint):
+                return False
+            self.endpoint = endpoint
+        return True
+
+    def take(self) -> Connection | None:
+        """The connection that was used last, if one still stands."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.is_usable():
+                return connection
+        return None
+
+    def drop(self, connection: Connection) -> None:
+        """Forget a connection that is gone."""
+        self.connections.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+
+def _identity(endpoint: Endpoint) -> tuple[str | int | None, ...]:
+    """What makes a connection one to this endpoint and no other."""
+    return endpoint.scheme, endpoint.host, endpoint.port, endpoint.ca_pem, endpoint.server_name

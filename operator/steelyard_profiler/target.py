@@ -1,0 +1,70 @@
+"""Where a run's questions go, and what can come back. Only values.
+
+Invariant: a failure is a value with a sentence for people, never an exception, and holds no answer's body.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model on one endpoint."""
+
+    url: str
+    """Base address, as http://host:port/v1."""
+    model: str
+    """The model, as the engine names it."""
+    authorization: str | None = field(default=None, repr=False)
+    """Value of the Authorization header; None: send none."""
+    ca_pem: str | None = field(default=None, repr=False)
+    """Certificate authority in PEM; None: the system's."""
+    server_name: str | None = None
+    """Name that the certificate must carry; None: the host."""
+    connect_seconds: float = 2
+    """Until the connection stands."""
+    first_byte_seconds: float = 300
+    """From the request sent to the first piece of the answer."""
+    idle_seconds: float = 120
+    """Between two pieces of the answer."""
+
+
+class Severity(StrEnum):
+    """What a failure means for the run."""
+
+    FATAL = "Fatal"
+    """No other question would fare better: the run ends."""
+    TRANSIENT = "Transient"
+    """It may pass: the question is asked once more."""
+    REFUSED = "Refused"
+    """This question is not answered; others may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no answer."""
+
+    reason: str
+    """One CamelCase word."""
+    message: str
+    """A sentence that says what to do."""
+    severity: Severity = Severity.FATAL
+    """What it means for the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with the times of its bytes."""
+
+    text: str
+    """What the model said, its reasoning left out."""
+    first_seconds: float
+    """From the request sent to the first piece of text."""
+    rest_seconds: float
+    """From the first piece of text to the last."""
+    prompt_tokens: int
+    """By the engine's usage where that is plausible, else bytes ÷ 4."""
+    output_tokens: int
+    """Likewise."""
+    usage_reported: bool
+    """Whether the engine reported plausible usage."""

@@ -76,6 +76,8 @@ class Engine:
     def __init__(self, script: Script, context: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.asks: list[Ask] = []
         self.stopped = Event()
+        self.reads_bodies = True
+        self._hang_ups = 0
         self._script = script
         self._context = context
         self._changed = Condition()
@@ -94,6 +96,11 @@ class Engine:
         """Wait until so many requests came."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.asks) >= number, SECONDS)
+
+    def wait_for_hang_ups(self, number: int) -> None:
+        """Wait until so many connections were closed by the gateway."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._hang_ups >= number, SECONDS)
 
     def stop(self) -> None:
         """Go down, and close every connection."""
@@ -133,6 +140,9 @@ class Engine:
                     self.asks.append(ask)
                     self._changed.notify_all()
                 self._script(ask)
+        with self._changed:
+            self._hang_ups += 1
+            self._changed.notify_all()
 
     def _read(self, connection: socket.socket, number: int) -> Ask | None:
         data = b""
@@ -144,7 +154,7 @@ class Engine:
         head, _, body = data.partition(b"\r\n\r\n")
         lines = [line.split(b": ", 1) for line in head.split(b"\r\n")[1:]]
         length = next((int(line[1]) for line in lines if line[0].lower() == b"content-length"), 0)
-        while len(body) < length:
+        while len(body) < length and self.reads_bodies:
             body += connection.recv(65_536)
         return Ask(connection, number, head, body, self.stopped)
 

@@ -66,23 +66,11 @@ class FixedRouter:
     def __init__(self, candidates: Sequence[Candidate], max_attempts: int = 3) -> None:
         self.seen: list[tuple[bytes, str, Headers, bytes]] = []
         self.replies: dict[str, Reply] = {}
-        self.decision: Decision | None = None
-        if candidates:
-            self.decision = Decision(
-                model="asked",
-                policy=None,
-                goal=None,
-                tolerance_percent=0,
-                least_quality=None,
-                distribution=(),
-                category=None,
-                level=None,
-                weighed=(),
-                rejected=(),
-                attempts=tuple(Attempt(one, place) for one in candidates for place in one.endpoints),
-                max_attempts=max_attempts,
-                stayed=False,
-            )
+        self.decision = _decision(candidates, max_attempts) if candidates else None
+
+    def decide_for(self, place: Endpoint) -> None:
+        """From now on, send every request there."""
+        self.decision = _decision([candidate(place)], 1)
 
     def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
         """The same decision for everything that is not set in `replies`."""
@@ -102,6 +90,24 @@ class FixedRouter:
             body=body,
             model_span=(start, start + len(value)),
         )
+
+
+def _decision(candidates: Sequence[Candidate], max_attempts: int) -> Decision:
+    return Decision(
+        model="asked",
+        policy=None,
+        goal=None,
+        tolerance_percent=0,
+        least_quality=None,
+        distribution=(),
+        category=None,
+        level=None,
+        weighed=(),
+        rejected=(),
+        attempts=tuple(Attempt(one, place) for one in candidates for place in one.endpoints),
+        max_attempts=max_attempts,
+        stayed=False,
+    )
 
 
 class LedgerEndpoints:

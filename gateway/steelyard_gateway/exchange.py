@@ -167,7 +167,7 @@ class Exchange:
         events = self._events
         if events is not None:
             rest = events.rest()
-            if self._place.ends_with_done and self._is_stream() and not events.is_done():
+            if self._place.ends_with_done and not events.is_done():
                 self._broke_off("ended its stream without [DONE]", rest)
                 return
             if rest:
@@ -397,6 +397,3 @@ class Exchange:
         if not self.keep_alive:
             self._door.close()
         self._door.finished()
-
-    def _is_stream(self) -> bool:
-        return self._routed is not None and self._routed.stream

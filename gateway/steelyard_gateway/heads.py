@@ -57,9 +57,9 @@ def status_line(status: int) -> bytes:
 
 def request_id(headers: Headers) -> bytes:
     """The client's own x-request-id where it can be used, else one that no other request has."""
-    for name, value in headers:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value
+    for header in headers:
+        if header[0] == b"x-request-id" and _REQUEST_ID.fullmatch(header[1]):
+            return header[1]
     return b"req-%b%08x" % (_ID_PREFIX, next(_ids))
 
 

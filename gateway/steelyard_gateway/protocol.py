@@ -25,9 +25,6 @@ MOST_HEAD_BYTES = 65_536
 FRAMING_RATIO = 8
 """A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
 
-LINGER_SECONDS = 5.0
-"""After a close, so long may the client take to read what is left, and go on sending what nobody reads."""
-
 UNREADABLE = paths.Place("", "other", frozenset())
 """Stands for the path of a request that could not be read."""
 
@@ -47,6 +44,8 @@ class Limits:
     """Between two pieces of a request's body."""
     keep_alive_seconds: float = 75.0
     """An idle connection is kept so long: above ingress-nginx's 60, so that it never sends into a close."""
+    linger_seconds: float = 5.0
+    """After a close, the client may go on for so long to send what nobody reads."""
 
 
 class _Cycle(Exchange, RequestResponseCycle):
@@ -69,7 +68,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._collecting: _Cycle | None = None
         self._in_head = self._in_body = self._body_is_new = False
         self._is_running = self._is_deaf = self._is_closing = self._is_again = False
-        self._unfinished_bytes = 0
+        self._unfinished_bytes = self._unsent_bytes = 0
 
     # What the transport says
 
@@ -112,11 +111,14 @@ class GatewayProtocol(HttpToolsProtocol):
         super().resume_writing()
         if self._active is not None:
             self._active.drained()
+        if not self.pipeline:
+            self.flow.resume_reading()
+        self._run()
 
     def on_late(self, now: float) -> None:
         """The client was too slow: to send a head or a body, to ask again, or to read the last answer."""
         if self._is_closing or self.transport.is_closing():
-            self.transport.abort()
+            self._linger(now)
         elif self._in_body and self._active is not None and self._active is self._collecting:
             self._refuse(errors.RequestLate("The request's body stopped coming."))
             self._run()
@@ -131,16 +133,12 @@ class GatewayProtocol(HttpToolsProtocol):
         """A request's first byte; ASGI's scope is made later, if at all."""
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer line after the body, which is dropped."""
         if self._in_head:
-            name = name.lower()
-            if name == b"expect" and value.lower() == b"100-continue":
-                self.expect_100_continue = True
-            self.headers.append((name, value))
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """A head is complete: ours, or ASGI's."""
@@ -196,7 +194,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """Close after what is queued was sent; a client that still sends is heard out, else it would be reset
         before it has read the answer."""
         self._is_closing = True
-        self.deadline = perf_counter() + LINGER_SECONDS
+        self.deadline = perf_counter() + self.limits.linger_seconds
         is_sending = self._is_deaf or self._in_head or self._in_body
         self._is_deaf = True
         if is_sending and self.transport.can_write_eof():
@@ -250,9 +248,21 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._is_running = True
         while (exchange := self._active) is not None and exchange.complete and not exchange.has_begun:
+            if self.flow.write_paused:
+                self.flow.pause_reading()
+                break
             self.deadline = NEVER
             exchange.begin()
         self._is_running = False
+
+    def _linger(self, now: float) -> None:
+        """Wait on while the client reads what was queued for it; else there is nothing to wait for."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        if unsent_bytes and unsent_bytes != self._unsent_bytes:
+            self._unsent_bytes = unsent_bytes
+            self.deadline = now + self.limits.body_seconds
+        else:
+            self.transport.abort()
 
     # Framing
 
@@ -312,8 +322,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._refuse(errors.MalformedHttp("The request's body is more framing than content."))
 
     def _invite_body(self) -> None:
-        if self.expect_100_continue:
-            self.expect_100_continue = False
+        if _expects(self.headers):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, error: errors.RequestError) -> None:
@@ -334,11 +343,11 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _hand_to_asgi(self) -> None:
         """Give the head to uvicorn as if it had parsed it."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
         self.headers.extend(headers)
-        self.expect_100_continue = expects
+        self.expect_100_continue = _expects(headers)
         super().on_headers_complete()
 
 
@@ -352,6 +361,11 @@ def protocol_class(gateway: Gateway, deadlines: Deadlines, limits: Limits) -> ty
     Bound.deadlines = deadlines
     Bound.limits = limits
     return Bound
+
+
+def _expects(headers: Headers) -> bool:
+    """Whether the client waits for 100 Continue before it sends the body."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
 
 
 def _wrong_method(place: paths.Place, method: bytes) -> errors.MethodNotAllowed:

@@ -29,10 +29,14 @@ from steelyard_gateway.upstream.client import Client
 SECONDS = 10.0
 """Nothing in a test takes longer, unless it hangs."""
 
-SHORT = Timeouts.model_construct(
-    connect_seconds=0.3, first_byte_seconds=0.3, idle_seconds=0.3, total_seconds=0.3
-)
+_PHASES: dict[str, Any] = dict.fromkeys(Timeouts.model_fields, 0.3)
+
+SHORT = Timeouts.model_construct(**_PHASES)
 """Timeouts for tests that wait for one."""
+
+
+def _is_full(connection: object) -> bool:
+    return isinstance(connection, protocol.GatewayProtocol) and connection.is_full()
 
 
 def endpoint(port: int, backend: str = "engine", timeouts: Timeouts | None = None, **more: Any) -> Endpoint:
@@ -256,11 +260,12 @@ def post(body: bytes = b'{"model":"asked"}', path: str = "/v1/chat/completions",
 class RunningGateway:
     """A gateway in a thread of its own."""
 
-    def __init__(self, router: FixedRouter, limits: protocol.Limits) -> None:
+    def __init__(self, router: FixedRouter, limits: protocol.Limits, keep_seconds: float = 4.0) -> None:
         self.router = router
         self.endpoints = LedgerEndpoints()
         self.recorder = LedgerRecorder()
         self._limits = limits
+        self._keep_seconds = keep_seconds
         self._ready = Event()
         self._thread = Thread(target=self._run, name="gateway", daemon=True)
         self._thread.start()
@@ -283,7 +288,7 @@ class RunningGateway:
 
     def wait_until_full(self) -> None:
         """Wait until a client's queue is full."""
-        self._poll(lambda: any(one.flow.write_paused for one in list(self._state.connections)))
+        self._poll(lambda: any(_is_full(one) for one in list(self._state.connections)))
 
     def wait_for_connections(self, number: int) -> None:
         """Wait until so many clients are connected and what they sent was read."""
@@ -315,10 +320,10 @@ class RunningGateway:
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         deadlines = Deadlines()
-        client = Client(deadlines)
+        client = Client(deadlines, self._keep_seconds)
         gateway = Gateway(self.router, self.endpoints, self.recorder, client)
         made = protocol.protocol_class(gateway, deadlines, self._limits)
-        config = uvicorn.Config(_asgi, ws="none", lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(page, ws="none", lifespan="off", log_config=None, access_log=False)
         config.load()
         self._state = ServerState()
         self._state.default_headers = [(b"date", b"Sat, 21 Nov 2026 12:00:00 GMT")]
@@ -335,7 +340,7 @@ class RunningGateway:
         await server.wait_closed()
 
 
-async def _asgi(
+async def page(
     scope: dict[str, Any],
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
@@ -355,11 +360,14 @@ async def _asgi(
 
 @contextmanager
 def gateway(
-    *endpoints: Endpoint, max_attempts: int = 3, limits: protocol.Limits | None = None
+    *endpoints: Endpoint,
+    max_attempts: int = 3,
+    limits: protocol.Limits | None = None,
+    keep_seconds: float = 4.0,
 ) -> Iterator[RunningGateway]:
     """A gateway that tries these endpoints in this order; every request ends where it started."""
     router = FixedRouter([candidate(place) for place in endpoints], max_attempts)
-    running = RunningGateway(router, limits or protocol.Limits())
+    running = RunningGateway(router, limits or protocol.Limits(), keep_seconds)
     try:
         yield running
     finally:

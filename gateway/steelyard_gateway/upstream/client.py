@@ -15,15 +15,21 @@ from steelyard_gateway.upstream.call import Call, Receiver
 from steelyard_gateway.upstream.connection import Connection
 from steelyard_gateway.upstream.failure import Failure, Kind
 
+KEEP_SECONDS = 4.0
+"""How long an idle connection is kept: below the 5 s after which uvicorn (vLLM) and cpp-httplib (llama.cpp)
+close theirs, so that a request seldom meets a connection that is being closed."""
+
 logger = logging.getLogger(__name__)
 
 
 class Client:
     """Sends requests to endpoints. Belongs to one event loop."""
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, keep_seconds: float = KEEP_SECONDS) -> None:
         self._deadlines = deadlines
+        self._keep_seconds = keep_seconds
         self._pools: dict[str, _Pool] = {}
+        self._connections: set[Connection] = set()
         self._dials: set[asyncio.Task[None]] = set()
 
     def send(self, endpoint: Endpoint, payload: bytes, receiver: Receiver, *, stream: bool) -> Call:
@@ -46,9 +52,8 @@ class Client:
         for dial in dials:
             dial.cancel()
         await asyncio.gather(*dials, return_exceptions=True)
-        for pool in list(self._pools.values()):
-            for connection in pool.connections:
-                connection.close()
+        for connection in self._connections:
+            connection.close()
 
     def _dial(self, call: Call) -> None:
         call.dial = asyncio.get_running_loop().create_task(
@@ -77,12 +82,12 @@ class Client:
         context = None
         if endpoint.scheme == "https":
             context = await asyncio.to_thread(tls.context, endpoint.ca_pem)
-        pool = self._pools.get(endpoint.name)
-        if pool is None or not pool.fits(endpoint):
-            pool = self._pools[endpoint.name] = _Pool(endpoint)
+        pool = self._pool(endpoint)
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(self._deadlines, pool.idle.append, partial(self._lost, pool)),
+                lambda: Connection(
+                    self._deadlines, self._keep_seconds, pool.idle.append, partial(self._lost, pool)
+                ),
                 endpoint.host,
                 endpoint.port,
                 ssl=context,
@@ -92,11 +97,25 @@ class Client:
             self._tidy(pool)
             raise
         if connection.is_usable():
-            pool.connections.add(connection)
+            pool.size += 1
+            self._connections.add(connection)
         return connection
 
+    def _pool(self, endpoint: Endpoint) -> "_Pool":
+        """The endpoint's pool; one that no longer fits is replaced, and ends with what is under way."""
+        pool = self._pools.get(endpoint.name)
+        if pool is None or not pool.fits(endpoint):
+            if pool is not None:
+                pool.close_idle()
+            pool = self._pools[endpoint.name] = _Pool(endpoint)
+        return pool
+
     def _lost(self, pool: "_Pool", connection: Connection, call: Call | None) -> None:
-        pool.drop(connection)
+        if connection in self._connections:
+            self._connections.discard(connection)
+            pool.size -= 1
+            if connection in pool.idle:
+                pool.idle.remove(connection)
         self._tidy(pool)
         if call is not None:
             self._dial(call)
@@ -104,19 +123,19 @@ class Client:
     def _tidy(self, pool: "_Pool") -> None:
         """Forget a pool without connections, so that endpoints that went away leave nothing behind."""
         name = pool.endpoint.name
-        if not pool.connections and self._pools.get(name) is pool:
+        if not pool.size and self._pools.get(name) is pool:
             del self._pools[name]
 
 
 class _Pool:
     """The connections of one endpoint."""
 
-    __slots__ = ("connections", "endpoint", "idle")
+    __slots__ = ("endpoint", "idle", "size")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.connections: set[Connection] = set()
         self.idle: list[Connection] = []
+        self.size = 0
 
     def fits(self, endpoint: Endpoint) -> bool:
         """Whether these connections are ones to this endpoint, which a new table may have brought."""
@@ -134,11 +153,10 @@ class _Pool:
                 return connection
         return None
 
-    def drop(self, connection: Connection) -> None:
-        """Forget a connection that is gone."""
-        self.connections.discard(connection)
-        if connection in self.idle:
-            self.idle.remove(connection)
+    def close_idle(self) -> None:
+        """Keep none of the connections."""
+        for connection in self.idle:
+            connection.close()
 
 
 def _identity(endpoint: Endpoint) -> tuple[str | int | None, ...]:

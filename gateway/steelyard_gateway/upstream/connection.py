@@ -21,10 +21,6 @@ from steelyard_gateway.upstream.failure import Failure
 MOST_HEAD_BYTES = 65_536
 """Longest response head, and most framing in a row without a byte of body; ten times what engines send."""
 
-KEEP_SECONDS = 4.0
-"""How long an idle connection is kept: below the 5 s after which uvicorn (vLLM) and cpp-httplib (llama.cpp)
-close theirs, so that a request seldom meets a connection that is being closed."""
-
 FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 NO_BODY = frozenset({204, 304})
@@ -36,8 +32,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_announced", "_bare_bytes", "_broken", "_call", "_deadlines", "_ended", "_flowing", "_framed",
-        "_head_bytes", "_headed", "_headers", "_lost", "_on_free", "_on_lost", "_parser", "_paused",
-        "_pieces", "_reusable", "_status", "_transport", "deadline", "on_body", "reused",
+        "_head_bytes", "_headed", "_headers", "_keep_seconds", "_lost", "_on_free", "_on_lost", "_parser",
+        "_paused", "_pieces", "_reusable", "_status", "_transport", "deadline", "on_body", "reused",
     )  # fmt: skip
 
     # Of the answer under way:
@@ -63,6 +59,7 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         deadlines: Deadlines,
+        keep_seconds: float,
         on_free: Callable[["Connection"], None],
         on_lost: Callable[["Connection", Call | None], None],
     ) -> None:
@@ -70,6 +67,7 @@ class Connection(asyncio.Protocol):
         self.deadline = NEVER
         self.reused = False
         self._deadlines = deadlines
+        self._keep_seconds = keep_seconds
         self._on_free = on_free
         self._on_lost = on_lost
         self._call: Call | None = None
@@ -150,8 +148,9 @@ class Connection(asyncio.Protocol):
     # What the transport says
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """The connection stands; if its call is cancelled at this very moment, not for long."""
         self._transport = cast(asyncio.Transport, transport)
+        self.deadline = perf_counter() + self._keep_seconds
         self._deadlines.watch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -278,7 +277,7 @@ class Connection(asyncio.Protocol):
         if self._paused:
             self.resume()
         self.reused = True
-        self.deadline = perf_counter() + KEEP_SECONDS
+        self.deadline = perf_counter() + self._keep_seconds
         self._on_free(self)
 
     def _reset(self) -> None:

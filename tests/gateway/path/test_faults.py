@@ -9,6 +9,7 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import Ask, Script, answer, chunk, says, stream_head
+from steelyard.routing.table import Endpoint
 
 GOOD = b'{"answer":"good"}'
 STREAMED = b'{"model":"asked","stream":true}'
@@ -160,7 +161,7 @@ def test_a_failure_that_was_answered_counts_as_an_attempt(case: str) -> None:
 
 
 @contextmanager
-def unreachable(how: str) -> Iterator[gateways.Endpoint]:
+def unreachable(how: str) -> Iterator[Endpoint]:
     """An endpoint to which no connection can be opened."""
     if how == "refused":
         with engines.refusing_port() as port:

@@ -6,6 +6,8 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import answer, says
+from steelyard_gateway.ports import Reply
+from steelyard_gateway.protocol import Limits
 
 COMPLETION = b'{"id":"1","object":"chat.completion","choices":[{"message":{"content":"12 \xe2\x82\xac"}}]}'
 
@@ -233,7 +235,7 @@ def test_a_header_value_that_is_no_visible_ascii_is_percent_encoded() -> None:
     with engines.engine(says(answer(COMPLETION))) as up:
         place = gateways.endpoint(up.port)
         router = gateways.FixedRouter([gateways.candidate(place, "Größe\r\nx: y %")])
-        running = gateways.RunningGateway(router, gateways.protocol.Limits())
+        running = gateways.RunningGateway(router, Limits())
         got = running.ask()
         running.stop()
 
@@ -243,7 +245,7 @@ def test_a_header_value_that_is_no_visible_ascii_is_percent_encoded() -> None:
 
 def test_the_gateways_own_answers_carry_the_request_id_and_the_date() -> None:
     with gateways.gateway() as gateway:
-        gateway.router.replies["/v1/models"] = gateways.Reply(200, b'{"data":[]}')
+        gateway.router.replies["/v1/models"] = Reply(200, b'{"data":[]}')
         with gateway.line() as line:
             got = line.send(b"GET /v1/models HTTP/1.1\r\nhost: g\r\n\r\n").read()
             head = line.send(b"HEAD /v1/models HTTP/1.1\r\nhost: g\r\n\r\n").read(method="HEAD")
@@ -258,7 +260,7 @@ def test_the_gateways_own_answers_carry_the_request_id_and_the_date() -> None:
 
 def test_a_model_path_is_decided_as_it_was_sent_and_recorded_without_its_name() -> None:
     with gateways.gateway() as gateway:
-        gateway.router.replies["/v1/models/org%2Fname"] = gateways.Reply(200, b"{}")
+        gateway.router.replies["/v1/models/org%2Fname"] = Reply(200, b"{}")
         with gateway.line() as line:
             got = line.send(b"GET /v1/models/org%2Fname HTTP/1.1\r\nhost: g\r\n\r\n").read()
         outcome = gateway.recorder.wait_for(1)[0]

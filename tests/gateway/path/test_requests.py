@@ -1,6 +1,5 @@
 """How requests are read: in order, within limits, and never in two ways."""
 
-import dataclasses
 import socket
 from threading import Event
 
@@ -9,12 +8,10 @@ import pytest
 from fakes import engines, gateways
 from fakes.engines import Ask, answer, says
 from steelyard_gateway.ports import Reply
-from steelyard_gateway.protocol import Limits
 
 GOOD = b'{"answer":"good"}'
 BODY = b'{"model":"asked"}'
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\n"
-SMALL = Limits(body_bytes=1_000)
 
 
 def echo(ask: Ask) -> None:
@@ -221,124 +218,6 @@ def test_a_malformed_request_behind_a_good_one_waits_for_its_turn() -> None:
     assert statuses == [200, 400]
 
 
-def test_a_body_that_announces_too_much_is_refused_before_it_is_sent() -> None:
-    with gateways.gateway(limits=SMALL) as gateway, gateway.line() as line:
-        got = line.send(HEAD + b"content-length: 1001\r\nexpect: 100-continue\r\n\r\n").read()
-
-    assert (got.status, got.error()["code"]) == (413, "body_too_large")
-    assert got.error()["message"] == "The request's body is longer than 1000 bytes."
-
-
-def test_a_body_that_grows_too_large_is_refused_while_it_comes() -> None:
-    with gateways.gateway(limits=SMALL) as gateway, gateway.line() as line:
-        line.send(HEAD + b"transfer-encoding: chunked\r\n\r\n")
-        for _ in range(11):
-            line.send(engines.chunk(b"x" * 100))
-        got = line.read()
-
-    assert got.status == 413
-
-
-def test_a_client_that_sends_100_mb_without_looking_still_reads_its_413() -> None:
-    piece = b"x" * 1_000_000
-    with gateways.gateway() as gateway, gateway.line() as line:
-        line.send(HEAD + b"content-length: 100000000\r\n\r\n")
-        for _ in range(100):
-            line.send(piece)
-        got = line.read()
-
-    assert got.status == 413
-
-
-def test_a_body_of_exactly_the_limit_passes() -> None:
-    body = BODY + b" " * (1_000 - len(BODY))
-    with engines.engine(echo) as up, gateways.gateway(gateways.endpoint(up.port), limits=SMALL) as gateway:
-        got = gateway.ask(body)
-
-    assert got.status == 200
-
-
-@pytest.mark.parametrize(
-    "flood",
-    [
-        pytest.param(HEAD + b"x-filler: %b\r\n" % (b"x" * 900) * 200, id="many headers"),
-        pytest.param(HEAD + b"x-filler: " + b"x" * 200_000, id="one long header"),
-    ],
-)
-def test_a_head_without_end_is_refused(flood: bytes) -> None:
-    with gateways.gateway() as gateway, gateway.line() as line:
-        for start in range(0, len(flood), 1_000):
-            line.send(flood[start : start + 1_000])
-        got = line.read()
-
-    assert (got.status, got.error()["code"]) == (431, "head_too_large")
-
-
-def test_a_chunked_body_of_little_else_than_framing_is_refused() -> None:
-    with gateways.gateway() as gateway, gateway.line() as line:
-        line.send(HEAD + b"transfer-encoding: chunked\r\n\r\n1;")
-        for _ in range(200):
-            line.send(b"x" * 1_000)
-        got = line.read()
-
-    assert (got.status, got.error()["code"]) == (400, "malformed_http")
-
-
-QUICK = Limits(head_seconds=0.2, body_seconds=0.2, keep_alive_seconds=0.2)
-
-
-@pytest.mark.parametrize("sent", [b"", b"POST /v1", HEAD + b"x-a: "])
-def test_a_head_that_takes_too_long_ends_the_connection(sent: bytes) -> None:
-    with gateways.gateway(limits=QUICK) as gateway, gateway.line() as line:
-        assert line.send(sent).read_to_end() == b""
-    assert gateway.recorder.outcomes == []
-
-
-def test_a_head_that_drips_is_not_given_more_time() -> None:
-    with gateways.gateway(limits=QUICK) as gateway, gateway.line() as line:
-        line.socket.settimeout(0.02)
-        ended = False
-        for byte in HEAD * 10:
-            try:
-                line.send(bytes([byte]))
-                ended = line.socket.recv(1) == b""
-            except TimeoutError:
-                continue
-            except OSError:
-                ended = True
-            if ended:
-                break
-
-    assert ended
-
-
-def test_a_body_that_stops_coming_is_answered_and_closed() -> None:
-    with gateways.gateway(limits=QUICK) as gateway, gateway.line() as line:
-        line.send(HEAD + b"content-length: 10\r\n\r\n{")
-        got = line.read()
-        rest = line.read_to_end()
-
-    assert (got.status, got.error()["code"], rest) == (408, "request_timeout", b"")
-
-
-def test_an_idle_connection_is_closed_after_its_time_but_not_while_an_engine_thinks() -> None:
-    thought = Event()
-
-    def script(ask: Ask) -> None:
-        thought.wait(0.7)
-        echo(ask)
-
-    with (
-        engines.engine(script) as up,
-        gateways.gateway(gateways.endpoint(up.port), limits=QUICK) as gateway,
-        gateway.line() as line,
-    ):
-        got = line.post(BODY).read()
-        rest = line.read_to_end()
-
-    assert (got.status, rest) == (200, b"")
-
-
 def test_a_client_that_leaves_in_the_middle_of_its_body_is_recorded_once() -> None:
     with gateways.gateway() as gateway:
         with gateway.line() as line:
@@ -400,12 +279,3 @@ def test_a_graceful_stop_lets_a_request_end_whose_body_is_still_coming() -> None
         got = line.send(BODY).read()
 
     assert (got.status, got.headers["connection"]) == (200, "close")
-
-
-def test_the_limits_have_the_documented_defaults() -> None:
-    assert dataclasses.asdict(Limits()) == {
-        "body_bytes": 33_554_432,
-        "head_seconds": 20,
-        "body_seconds": 60,
-        "keep_alive_seconds": 75,
-    }

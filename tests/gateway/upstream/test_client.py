@@ -3,6 +3,8 @@
 import dataclasses
 import ssl
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
@@ -22,9 +24,10 @@ def speaking_tls() -> ssl.SSLContext:
 
 
 def test_the_connection_that_was_used_last_is_used_first() -> None:
+    go_on = Event()
+
     def script(ask: Ask) -> None:
-        if b"slow" in ask.body:
-            up.wait_for_asks(2)
+        assert b"slow" not in ask.body or go_on.wait(engines.SECONDS)
         ask.send(answer(b"%d" % ask.number))
 
     with (
@@ -36,15 +39,18 @@ def test_the_connection_that_was_used_last_is_used_first() -> None:
         one.post(b'{"model":"asked","slow":1}')
         up.wait_for_asks(1)
         first_done = other.post().read().body
+        go_on.set()
         last_done = one.read().body
         again = [one.post().read().body for _ in range(3)]
 
     assert (first_done, last_done, again) == (b"1", b"0", [b"0"] * 3)
 
 
-def test_a_kept_connection_is_closed_when_it_was_idle_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("steelyard_gateway.upstream.connection.KEEP_SECONDS", 0.1)
-    with engines.engine(says(answer(GOOD))) as up, gateways.gateway(gateways.endpoint(up.port)) as gateway:
+def test_a_kept_connection_is_closed_when_it_was_idle_for_long() -> None:
+    with (
+        engines.engine(says(answer(GOOD))) as up,
+        gateways.gateway(gateways.endpoint(up.port), keep_seconds=0.1) as gateway,
+    ):
         gateway.ask()
         up.wait_for_hang_ups(1)
         gateway.ask()
@@ -124,7 +130,7 @@ def test_https_is_spoken_to_an_engine_whose_certificate_is_trusted() -> None:
     assert up.asks[0].headers[b"host"] == b"127.0.0.1:%d" % up.port
 
 
-UNTRUSTED = {
+UNTRUSTED: dict[str, tuple[dict[str, Any], str]] = {
     "another name": (
         {"ca_pem": CA_PEM, "server_name": "other.test"},
         "showed a certificate that is not trusted",

@@ -78,7 +78,7 @@ class Client:
     def __init__(self) -> None:
         self.wire = Wire()
         self.free = False
-        self.connection = Connection(Deadlines(), self._freed, lambda *_: None)
+        self.connection = Connection(Deadlines(), 4.0, self._freed, lambda *_: None)
         self.connection.connection_made(self.wire)
 
     def ask(self) -> Ear:

@@ -1,7 +1,7 @@
 """One request and its answer: decide, try, fail over, pass the answer on.
 
-Rule 1. The answer's head is held until the first byte of its body (or its end), so that a failure before that
-        can still be mended by another endpoint.
+Rule 1. A stream's head is held until the first byte of its body, any other answer until it is complete or
+        longer than `MOST_HELD_BYTES`, so that a failure before that can be mended by another endpoint.
 Rule 2. From then on nothing is mended: a stream of events gets an error event, anything else breaks off.
 Rule 3. Every attempt that was started at an endpoint is ended there once; the recorder is told once.
 """
@@ -21,6 +21,9 @@ from steelyard_gateway.upstream.connection import NO_BODY
 from steelyard_gateway.upstream.failure import Failure, Kind
 
 logger = logging.getLogger(__name__)
+
+MOST_HELD_BYTES = 1_048_576
+"""Of an answer that is not streamed so much is held back: chats are shorter, and memory stays bounded."""
 
 CLIENT_LEFT = 499
 """Status in the records for a client that left before an answer; nginx's convention."""
@@ -64,11 +67,12 @@ class Exchange:
     _attempt: Attempt | None = None
     _call: Call | None = None
     _events: sse.Events | None = None
+    _held: list[bytes] | None = None
     _missteps: tuple[Misstep, ...] = ()
     _begun_at = _overhead = 0.0
     _first_byte_at: float | None = None
     _head = _client_lines = _request_id = b""
-    _tries = _status = 0
+    _tries = _status = _held_bytes = 0
     _at_endpoint = _after_500 = _chunked = False
 
     def __init__(
@@ -82,10 +86,6 @@ class Exchange:
         self._body: list[bytes] = []
 
     # What the client's connection says
-
-    def announced_bytes(self) -> int:
-        """Length of the body that the head announces; 0 for a chunked one."""
-        return next((int(value) for name, value in self.headers if name == b"content-length"), 0)
 
     def add(self, piece: bytes) -> None:
         """A piece of the request's body came."""
@@ -139,20 +139,27 @@ class Exchange:
 
     def on_head(self, status: int, headers: Headers) -> None:
         """Pass the answer, or leave it for another endpoint."""
-        if status < 300:
+        if status < 300 and not heads.is_page(headers):
             self._pass(status, headers)
             return
         pause = failover.retry_after(headers, time()) if status in (429, 503) else None
-        verdict = failover.judge(status, pause)
-        if verdict is Verdict.ELSEWHERE:
-            self._pass_or_go_elsewhere(status, headers)
-        elif verdict is Verdict.PASS:
-            self._pass(status, headers)
-        else:
-            self._leave_answer(status, pause if verdict is Verdict.REST else None, verdict)
+        match failover.judge(status, pause):
+            case Verdict.ELSEWHERE:
+                self._pass_or_go_elsewhere(status, headers)
+            case Verdict.PASS:
+                self._pass(status, headers)
+            case verdict:
+                self._leave_answer(status, pause if verdict is Verdict.REST else None, verdict)
 
     def on_data(self, data: bytes) -> None:
         """Pass a piece of the body on; the first one takes the head with it."""
+        held = self._held
+        if held is not None:
+            held.append(data)
+            self._held_bytes += len(data)
+            if self._held_bytes <= MOST_HELD_BYTES:
+                return
+            data, self._held = b"".join(held), None
         if self._events is not None:
             data = self._events.whole(data)
             if not data:
@@ -173,7 +180,7 @@ class Exchange:
             if rest:
                 self._write(rest)
         if self._head:
-            self._write(b"")
+            self._write(b"".join(self._held or ()))
         if self._chunked:
             self._door.write(b"0\r\n\r\n")
         self._leave_endpoint()
@@ -276,7 +283,7 @@ class Exchange:
 
     def _misstep(self, misstep: Misstep) -> None:
         self._head = b""
-        self._events = None
+        self._events = self._held = None
         self._missteps += (misstep,)
         self._leave_endpoint()
 
@@ -293,12 +300,13 @@ class Exchange:
 
     def _pass(self, status: int, headers: Headers) -> None:
         """Make the head of an engine's answer; it is sent with the first byte of the body."""
-        assert self._attempt is not None
+        assert self._attempt is not None and self._routed is not None
         lines, has_length, is_events = heads.from_engine(headers)
         self._status = status
         has_end = has_length or status in NO_BODY
         self._chunked = not (has_end or self.is_http_10)
         self._events = sse.Events() if is_events and not has_end else None
+        self._held, self._held_bytes = None if is_events or self._routed.stream else [], 0
         candidate = self._attempt.candidate
         self._head = b"".join(
             (
@@ -365,33 +373,25 @@ class Exchange:
     def _told(self, model: str, backend: str) -> bytes:
         """The header lines that tell who answered, and why."""
         assert self._routed is not None
-        decision = self._routed.decision
-        policy = decision.policy.name if decision.policy is not None else ""
-        return heads.labels(
-            model, backend, policy, decision.category or ""
-        ) + b"x-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n" % (
-            self._tries,
-            self._overhead * 1e6,
-            self._request_id,
-        )
+        answered, decision = (model, backend), self._routed.decision
+        return heads.told(decision, answered, self._tries, self._overhead, self._request_id)
 
     def _finish(self, code: str = "") -> None:
         self.response_complete = True
         begun_at, first_byte_at = self._begun_at, self._first_byte_at
-        self._gateway.recorder.finished(
-            Outcome(
-                self._place.label,
-                (self._request_id or heads.request_id(self.headers)).decode(),
-                self._status,
-                perf_counter() - begun_at if begun_at else 0.0,
-                self._overhead,
-                self._tries,
-                code,
-                None if first_byte_at is None else first_byte_at - begun_at,
-                self._routed,
-                self._attempt,
-            )
+        outcome = Outcome(
+            self._place.label,
+            (self._request_id or heads.request_id(self.headers)).decode(),
+            self._status,
+            perf_counter() - begun_at if begun_at else 0.0,
+            self._overhead,
+            self._tries,
+            code,
+            None if first_byte_at is None else first_byte_at - begun_at,
+            self._routed,
+            self._attempt,
         )
+        self._gateway.recorder.finished(outcome)
         if self.disconnected:
             return
         if not self.keep_alive:

@@ -53,7 +53,7 @@ class Misstep:
 
 
 def judge(status: int, retry_after: float | None) -> Verdict:
-    """What is done about an answer before any of it is passed on."""
+    """What is done about an answer, other than a good one, before any of it is passed on."""
     match status:
         case 429:
             return Verdict.REST
@@ -63,7 +63,7 @@ def judge(status: int, retry_after: float | None) -> Verdict:
             return Verdict.NEXT
         case 500:
             return Verdict.ELSEWHERE
-        case _ if 300 <= status < 400 or status > 599:
+        case _ if status < 400 or status > 599:
             return Verdict.NEXT
         case _:
             return Verdict.PASS
@@ -72,6 +72,8 @@ def judge(status: int, retry_after: float | None) -> Verdict:
 def of_status(endpoint: Endpoint, status: int, rest_seconds: float | None) -> Misstep:
     """An answer that is not passed on, as a misstep."""
     words = f"answered {status}"
+    if status < 300:
+        words += " with a web page, which no engine does: correct the backend's url"
     if 300 <= status < 400:
         words += ", a redirect, and none is followed: correct the backend's url"
     return Misstep(endpoint, words, status=status, rest_seconds=rest_seconds)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from steelyard.routing.decision import Decision
 from steelyard.routing.table import Endpoint
 from steelyard_gateway.ports import Headers
 
@@ -124,6 +125,32 @@ def _without_named(headers: Headers, connection: bytes) -> Headers:
     """The headers without Connection and those that it declares to be about one connection only."""
     named = {token.strip() for token in connection.lower().split(b",")} - {b"content-length"}
     return [header for header in headers if header[0] not in named and header != (b"connection", connection)]
+
+
+def announced_bytes(headers: Headers) -> int:
+    """Length of the body that a head announces; 0 for a chunked one."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
+
+
+def is_page(headers: Headers) -> bool:
+    """Whether the body is a web page: something else than an engine answered."""
+    for name, value in headers:
+        if name == b"content-type":
+            return value.lower().startswith(b"text/html")
+    return False
+
+
+def told(
+    decision: Decision, answered: tuple[str, str], tries: int, overhead_seconds: float, request_id: bytes
+) -> bytes:
+    """The lines that tell the client who answered (model, backend; empty: nobody), and why."""
+    policy = decision.policy.name if decision.policy is not None else ""
+    return b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n" % (
+        labels(*answered, policy, decision.category or ""),
+        tries,
+        overhead_seconds * 1e6,
+        request_id,
+    )
 
 
 @lru_cache(maxsize=CACHED)

@@ -14,7 +14,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from steelyard_gateway import errors, paths
+from steelyard_gateway import errors, heads, paths
 from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.exchange import Exchange, Gateway
 from steelyard_gateway.ports import Headers
@@ -310,7 +310,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._body_is_new = False
             self._unfinished_bytes = 1
             self.deadline = perf_counter() + self.limits.body_seconds
-            if exchange is not None and exchange.announced_bytes() > self.limits.body_bytes:
+            if exchange is not None and heads.announced_bytes(exchange.headers) > self.limits.body_bytes:
                 self._refuse(self._too_large())
             elif exchange is not None and exchange is self._active:
                 self._invite_body()

@@ -61,6 +61,11 @@ FAILOVER = {
         "answered 502",
         "failed",
     ),
+    "it answers 200 with a web page": (
+        says(answer(b"<html>secret", headers=b"content-type: text/html; charset=utf-8\r\n")),
+        "answered 200 with a web page, which no engine does: correct the backend's url",
+        "failed",
+    ),
     "it answers 503": (says(answer(b"secret", "503 Service Unavailable")), "answered 503", "failed"),
     "it answers 504": (says(answer(b"secret", "504 Gateway Timeout")), "answered 504", "failed"),
     "it answers 503 and asks for a pause": (

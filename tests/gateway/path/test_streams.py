@@ -10,6 +10,7 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import Ask, Script, answer, chunk, says, stream_head
+from steelyard_gateway import exchange
 
 STREAMED = b'{"model":"asked","stream":true}'
 DONE = b"data: [DONE]\n\n"
@@ -146,17 +147,40 @@ def test_a_stream_in_a_content_coding_is_not_looked_into() -> None:
 
 
 @pytest.mark.parametrize(
-    "head",
+    "half",
     [
-        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n",
+        b'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"half": "secret',
+        b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\n{"half":\r\n',
     ],
 )
-def test_an_answer_that_is_no_stream_breaks_off_when_the_engine_does(head: bytes) -> None:
+def test_an_answer_that_breaks_off_is_asked_of_another_engine(half: bytes) -> None:
+    def script(ask: Ask) -> None:
+        ask.send(half)
+        ask.close()
+
+    with engines.engine(script) as bad, engines.engine(says(answer(b"{}"))) as good:
+        tried = gateways.endpoint(bad.port, "bad"), gateways.endpoint(good.port, "good")
+        with gateways.gateway(*tried) as gateway:
+            got = gateway.ask()
+
+    assert (got.status, got.body, got.headers["x-steelyard-attempts"]) == (200, b"{}", "2")
+
+
+LONG = b"x" * (exchange.MOST_HELD_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (2 * len(LONG)),
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n" % len(LONG),
+    ],
+)
+def test_an_answer_too_long_to_be_held_breaks_off_when_the_engine_does(head: bytes) -> None:
     heard = Event()
 
     def script(ask: Ask) -> None:
-        ask.send(head + b'{"half":')
+        ask.send(head + LONG)
         assert heard.wait(engines.SECONDS)
         ask.close()
 
@@ -165,12 +189,12 @@ def test_an_answer_that_is_no_stream_breaks_off_when_the_engine_does(head: bytes
         gateways.gateway(gateways.endpoint(up.port)) as gateway,
         gateway.line() as line,
     ):
-        line.post().wait_for(b'{"half":')
+        line.post().wait_for(b"xxxx")
         heard.set()
         got = line.read_to_end()
         outcome = gateway.recorder.wait_for(1)[0]
 
-    assert got.endswith((b'{"half":', b'{"half":\r\n'))
+    assert got.endswith((b"xx", b"xx\r\n"))
     assert outcome.code == "stream_cut"
 
 

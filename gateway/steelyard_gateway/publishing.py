@@ -86,7 +86,7 @@ class Publisher:
             "resources in force",
             extra={
                 "models": len(snapshot.table.models),
-                "policies": len(snapshot.table.policies),
+                "policies": len(snapshot.resources.policies),
                 "excluded": sum(problem.excludes for problem in snapshot.problems),
             },
         )

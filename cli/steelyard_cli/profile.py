@@ -15,10 +15,10 @@ from pathlib import Path
 from steelyard import settings
 from steelyard.api.backend import LLMBackend, Location
 from steelyard.api.meta import LocalObjectRef, ObjectMeta
-from steelyard.api.profile import ModelProfile, ModelProfileSpec, Suite, automatic_name
-from steelyard.api.resources import ResourceSet
+from steelyard.api.profile import ModelProfile, ModelProfileSpec, ModelProfileStatus, Suite, automatic_name
 from steelyard.files import reading, writing
 from steelyard.files.problems import FilesError
+from steelyard.files.reading import Loaded
 from steelyard.routing import endpoints
 from steelyard.routing.table import Endpoint
 from steelyard_cli import progress, tables
@@ -101,22 +101,13 @@ def main(arguments: argparse.Namespace) -> int:
     return 1 if not outcomes or any(outcome.failure for outcome in outcomes) else 0
 
 
-def measure(folder: Path) -> list[str]:
-    """Measure every model of a folder with bars on the terminal; a line for each that failed."""
-    with progress.bars() as on_progress:
-        outcomes = asyncio.run(run(folder, Options(), on_progress))
-    return [
-        f"{outcome.model} on {outcome.backend}: {outcome.failure}" for outcome in outcomes if outcome.failure
-    ]
-
-
 async def run(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
     """Measure all that is asked for, one after another; raises FilesError where the files are at fault."""
-    resources = (await asyncio.to_thread(reading.load, source)).resources
+    loaded = await asyncio.to_thread(reading.load, source)
     outcomes: list[Outcome] = []
-    for (namespace, _), backend in sorted(resources.backends.items()):
+    for (namespace, _), backend in sorted(loaded.resources.backends.items()):
         if namespace == options.namespace:
-            outcomes += await _Measuring(source, resources, backend, options, on_progress).outcomes()
+            outcomes += await _Measuring(source, loaded, backend, options, on_progress).outcomes()
     return outcomes
 
 
@@ -125,7 +116,7 @@ class _Measuring:
     """One backend's turn."""
 
     source: Path
-    resources: ResourceSet
+    loaded: Loaded
     backend: LLMBackend
     options: Options
     on_progress: OnProgress
@@ -133,7 +124,7 @@ class _Measuring:
     async def outcomes(self) -> list[Outcome]:
         """What became of each of its models."""
         try:
-            endpoint = endpoints.resolve(self.backend, self.resources)
+            endpoint = endpoints.resolve(self.backend, self.loaded.resources)
         except endpoints.Unresolved as why:
             fact = Fact("ResolvedRefs", False, why.reason, why.message)
             return [await self._unresolved(model, fact) for model in self._wanted(self._known_models())]
@@ -161,7 +152,7 @@ class _Measuring:
         key = (self.backend.namespace, self.backend.name)
         found = [
             profile
-            for profile in self.resources.profiles.values()
+            for profile in self.loaded.resources.profiles.values()
             if (profile.namespace, profile.spec.backend_ref.name) == key
         ]
         return sorted(found, key=lambda profile: (profile.metadata.creation_timestamp or _LAST, profile.name))
@@ -187,7 +178,10 @@ class _Measuring:
             return models
         if models != self.backend.status.models:
             status = self.backend.status.model_copy(update={"models": models})
-            await _write(self.source, self.backend.model_copy(update={"status": status}))
+            try:
+                await self._write(self.backend.model_copy(update={"status": status}))
+            except FilesError as error:
+                return Failure("StatusNotWritten", str(error))
         return [model.name for model in models]
 
     async def _measured(self, model: str, endpoint: Endpoint) -> Outcome:
@@ -204,25 +198,26 @@ class _Measuring:
 
     async def _finish(self, profile: ModelProfile, result: Result) -> Outcome:
         status = report.status(profile, result, self.backend.spec.cost, _now())
-        await _write(self.source, profile.model_copy(update={"status": status}))
-        return Outcome(
-            profile.spec.model, self.backend.name, result.failure.message if result.failure else ""
-        )
+        return await self._kept(profile, status, result.failure.message if result.failure else "")
 
     async def _unresolved(self, model: str, fact: Fact) -> Outcome:
         profile = self._profile(model)
-        status = report.unresolved(profile, fact, _now())
-        await _write(self.source, profile.model_copy(update={"status": status}))
-        return Outcome(model, self.backend.name, fact.message)
+        return await self._kept(profile, report.unresolved(profile, fact, _now()), fact.message)
 
+    async def _kept(self, profile: ModelProfile, status: ModelProfileStatus, failure: str) -> Outcome:
+        """The outcome, its status on disk; where that fails, the outcome says so."""
+        try:
+            await self._write(profile.model_copy(update={"status": status}))
+        except FilesError as error:
+            failure = " ".join(part for part in (failure, str(error)) if part)
+        return Outcome(profile.spec.model, self.backend.name, failure)
 
-async def _write(source: Path, resource: ModelProfile | LLMBackend) -> None:
-    """Put the status where the object stands now, or a new object into a file of its own."""
-    loaded = await asyncio.to_thread(reading.load, source)
-    if (resource.kind, (resource.namespace, resource.name)) in loaded.places:
-        await asyncio.to_thread(writing.write_status, loaded.place(resource), resource)
-    else:
-        await asyncio.to_thread(writing.create, source, resource)
+    async def _write(self, resource: ModelProfile | LLMBackend) -> None:
+        """Put the status where the object stands, or a new object into a file of its own."""
+        if (resource.kind, (resource.namespace, resource.name)) in self.loaded.places:
+            await asyncio.to_thread(writing.write_status, self.loaded.place(resource), resource)
+        else:
+            await asyncio.to_thread(writing.create, self.source, resource)
 
 
 def _target(endpoint: Endpoint, model: str) -> Target:

@@ -168,7 +168,7 @@ class _Reading:
             if event == "[DONE]":
                 return self._reply()
             failure = self._take(at, event)
-            if failure or self._bytes > self._max_tokens * MOST_BYTES_PER_TOKEN * 2:
+            if failure or self._bytes > self._max_tokens * MOST_BYTES_PER_TOKEN:
                 return failure or self._reply()
         if self._finished:
             return self._reply()

@@ -8,14 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import median
 
 from steelyard.api.backend import TokenPrice
-from steelyard.api.profile import Performance, Ttft
+from steelyard.api.profile import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS, Performance, Ttft
 from steelyard_profiler.target import Reply
-
-PROMPT_TOKENS = 512
-"""The prompt that speed is measured with."""
-
-OUTPUT_TOKENS = 128
-"""The longest answer that speed is measured with."""
 
 LEAST_OUTPUT_TOKENS = 8
 """A shorter answer says too little about the speed of decoding."""
@@ -50,12 +44,12 @@ def amortised_price(usd_per_hour: str, measured: Performance | None) -> TokenPri
     if not measured or not measured.output_tokens_per_second or not measured.prompt_tokens_per_second:
         return None
     speed = Decimal(measured.output_tokens_per_second)
-    prompt_seconds = PROMPT_TOKENS / Decimal(measured.prompt_tokens_per_second)
-    decode_seconds = OUTPUT_TOKENS / speed
+    prompt_seconds = LOAD_PROMPT_TOKENS / Decimal(measured.prompt_tokens_per_second)
+    decode_seconds = LOAD_OUTPUT_TOKENS / speed
     share = prompt_seconds / (prompt_seconds + decode_seconds)
-    usd_per_request = Decimal(usd_per_hour) / 3600 / (speed / OUTPUT_TOKENS)
-    price_in = usd_per_request * share / PROMPT_TOKENS * 1_000_000
-    price_out = usd_per_request * (1 - share) / OUTPUT_TOKENS * 1_000_000
+    usd_per_request = Decimal(usd_per_hour) / 3600 / (speed / LOAD_OUTPUT_TOKENS)
+    price_in = usd_per_request * share / LOAD_PROMPT_TOKENS * 1_000_000
+    price_out = usd_per_request * (1 - share) / LOAD_OUTPUT_TOKENS * 1_000_000
     return TokenPrice(
         input_usd_per_million_tokens=_money(price_in), output_usd_per_million_tokens=_money(price_out)
     )

@@ -51,3 +51,7 @@ class Probe:
     """The longest answer."""
     check: Check = field(repr=False)
     """Whether an answer is right."""
+
+    def accepts(self, answer: str) -> bool:
+        """Whether the answer is right; what merely repeats the question does not count as said."""
+        return self.check.passes(answer.replace(self.question, ""))

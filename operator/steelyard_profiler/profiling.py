@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 
 from steelyard.api.backend import Capabilities
 from steelyard.api.profile import (
+    LOAD_OUTPUT_TOKENS,
+    LOAD_PROMPT_TOKENS,
     Category,
     CategoryScore,
     Fingerprint,
@@ -174,11 +176,11 @@ class _Run:
 
     async def _measure_speed(self) -> None:
         limits = self._spec.limits
-        words = measure.PROMPT_TOKENS * 3 // 4
+        words = LOAD_PROMPT_TOKENS * 3 // 4
         total, done = SPEED_REQUESTS + 1, 0
         await self._answer(_WARM_UP, 8)
         while done < SPEED_REQUESTS and words >= 16:
-            cost = 2 * words + measure.OUTPUT_TOKENS
+            cost = 2 * words + LOAD_OUTPUT_TOKENS
             seconds = time.monotonic() - self._started
             if self._tokens + cost > SPEED_SHARE * limits.max_tokens:
                 return
@@ -186,12 +188,12 @@ class _Run:
                 return
             self._on_progress(Progress(None, done + 1, total))
             prompt = workload.speed_prompt(self._nonce, done, words)
-            reply = await self._answer(prompt, measure.OUTPUT_TOKENS)
+            reply = await self._answer(prompt, LOAD_OUTPUT_TOKENS)
             if reply is None:
                 words //= 2
                 continue
             if done == 0 and not self._timed:
-                words = max(16, words * measure.PROMPT_TOKENS // max(1, reply.prompt_tokens))
+                words = max(16, words * LOAD_PROMPT_TOKENS // max(1, reply.prompt_tokens))
             self._timed.append(reply)
             done += 1
         self._on_progress(Progress(None, total, total))
@@ -206,7 +208,7 @@ class _Run:
             reply = await self._answer(probe.question, probe.max_tokens)
             done[probe.category] += 1
             if reply is not None:
-                is_right = probe.check.passes(reply.text)
+                is_right = probe.accepts(reply.text)
                 cell = (probe.category, probe.level)
                 self._samples[cell] += 1
                 self._passed[cell] += is_right

@@ -7,9 +7,9 @@ import pytest
 
 from fakes.profiled_engine import Fault, ProfiledEngine
 from steelyard.api.backend import ObservedModel
-from steelyard.api.profile import Category, Level, ModelProfileSpec, Quality
+from steelyard.api.profile import LOAD_OUTPUT_TOKENS, Category, Level, ModelProfileSpec, Quality
 from steelyard_cli.engines.fleet import Engine
-from steelyard_profiler import measure, profiling, workload
+from steelyard_profiler import profiling, workload
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.profiling import Progress, Result
 from steelyard_profiler.target import Failure, Target
@@ -53,13 +53,13 @@ def test_each_level_counts_its_own_probes() -> None:
 
 
 def test_speed_follows_the_engines_law() -> None:
-    engine = ProfiledEngine(first_token_seconds=0.02, token_seconds=0.004)
+    engine = ProfiledEngine(first_token_seconds=0.01, token_seconds=0.002)
     with engine.running():
         speed = profiled(engine.target(), max_duration_seconds=10).performance
 
     assert speed and speed.ttft_ms and speed.output_tokens_per_second
-    assert speed.ttft_ms.p50 >= 20
-    assert 1 <= speed.output_tokens_per_second <= 250
+    assert speed.ttft_ms.p50 >= 10
+    assert 1 <= speed.output_tokens_per_second <= 500
 
 
 def test_prompts_for_speed_are_about_512_tokens_and_never_begin_alike() -> None:
@@ -67,9 +67,7 @@ def test_prompts_for_speed_are_about_512_tokens_and_never_begin_alike() -> None:
         profiled(engine.target())
         profiled(engine.target())
     prompts = [
-        body["messages"][0]["content"]
-        for body in engine.bodies
-        if body["max_tokens"] == measure.OUTPUT_TOKENS
+        body["messages"][0]["content"] for body in engine.bodies if body["max_tokens"] == LOAD_OUTPUT_TOKENS
     ]
 
     assert len({prompt[:16] for prompt in prompts}) == 2
@@ -185,7 +183,7 @@ def test_the_token_budget_is_hard_and_what_was_measured_is_reported() -> None:
 
 
 def test_a_budget_below_one_round_is_a_failure() -> None:
-    with ProfiledEngine().running() as engine:
+    with ProfiledEngine(fault=Fault.BABBLES).running() as engine:
         result = profiled(engine.target(), max_tokens=1000)
 
     assert result.failure and result.failure.reason == "BudgetSpent"
@@ -205,10 +203,13 @@ def test_progress_tells_each_category_and_its_running_score() -> None:
 
 MODELS = {
     "names": (["b", "a"], (ObservedModel(name="a"), ObservedModel(name="b"))),
-    "vLLM's context": ([{"id": "a", "max_model_len": 2048}], (ObservedModel(name="a", context_tokens=2048),)),
-    "llama.cpp's context": ([{"id": "a", "meta": {"n_ctx": 9}}], (ObservedModel(name="a", context_tokens=9),)),
-    "odd entries": ([{"id": ""}, {"id": "x\n"}, {"id": "a", "meta": 1}], (ObservedModel(name="a"), ObservedModel(name="x"))),
-}  # fmt: skip
+    "vLLM's context": ([{"id": "a", "max_model_len": 8}], (ObservedModel(name="a", context_tokens=8),)),
+    "llama.cpp's context": (
+        [{"id": "a", "meta": {"n_ctx": 9}}],
+        (ObservedModel(name="a", context_tokens=9),),
+    ),
+    "odd entries": ([{"id": ""}, {"id": "a\n", "meta": 1}], (ObservedModel(name="a"),)),
+}
 
 
 @pytest.mark.parametrize("case", MODELS)
@@ -241,11 +242,11 @@ def models_of(engine: ProfiledEngine) -> tuple[ObservedModel, ...] | Failure:
     return asyncio.run(ask())
 
 
-def test_a_real_model_is_neither_useless_nor_perfect(smollm2_engine: Engine, capsys: Any) -> None:
-    result = profiled(Target(smollm2_engine.url + "/v1", smollm2_engine.alias))
+def test_a_real_model_is_neither_useless_nor_perfect(smollm2_engine: Engine) -> None:
+    result = profiled(Target(f"{smollm2_engine.url}/v1", smollm2_engine.alias), max_tokens=5000)
     easy = {score.name: score.levels[0] for score in quality_of(result).categories}
 
     assert 0 < easy[Category.MATH].passed < easy[Category.MATH].samples
-    assert 0 < easy[Category.EXTRACTION].passed
+    assert easy[Category.EXTRACTION].passed > 0
     assert result.performance and result.performance.output_tokens_per_second
     assert result.capabilities.stream_usage is True

@@ -103,6 +103,7 @@ def _serve(llamacpp: ModuleType, arguments: argparse.Namespace) -> Any:
     settings.endpoint_metrics = settings.endpoint_slots = True
     settings.ui = False
     settings.cache_ram_mib = 0  # its default keeps up to 8 GiB of old prompts
+    settings.cpuparams.poll = 0  # idle threads sleep: spinning ones starve the other engines here
     if arguments.threads:
         settings.cpuparams.n_threads = arguments.threads
     if arguments.chat_template:

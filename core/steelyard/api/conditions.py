@@ -2,7 +2,7 @@
 
 Rule 1. There is one condition of a type; a new one takes the old one's place, others stay where they are.
 Rule 2. `lastTransitionTime` moves only when `status` changes.
-Rule 3. A condition that says the same as before is the same value, so that an unchanged status is not written.
+Rule 3. A condition that says the same as before is the same value: an unchanged status is not written.
 """
 
 from datetime import datetime

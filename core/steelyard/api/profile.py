@@ -13,6 +13,12 @@ from pydantic import AwareDatetime, Field, model_validator
 from steelyard.api.backend import Capabilities, TokenPrice
 from steelyard.api.meta import Condition, LocalObjectRef, ModelName, Percent, Resource, Spec
 
+LOAD_PROMPT_TOKENS = 512
+"""Length of the prompts that speed is measured with, in tokens."""
+
+LOAD_OUTPUT_TOKENS = 128
+"""The longest answer that speed is measured with, in tokens."""
+
 
 class Category(StrEnum):
     """A kind of work that requests ask for; the order is the order in tables."""

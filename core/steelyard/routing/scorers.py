@@ -7,12 +7,10 @@ from collections.abc import Callable, Collection
 from typing import assert_never
 
 from steelyard.api.policy import Goal, Weights
+from steelyard.api.profile import LOAD_PROMPT_TOKENS
 from steelyard.routing import pricing
 from steelyard.routing.decision import Distribution, Load, Request, Turn, Weighed
 from steelyard.routing.table import DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
-
-LOAD_PROMPT_TOKENS = 512
-"""Length of the prompts that time to first token was measured with, in tokens."""
 
 SortKey = tuple[float | str, ...]
 """Compared from the left; the least comes first."""

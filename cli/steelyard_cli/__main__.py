@@ -6,15 +6,16 @@ Only the module of the chosen word is imported, so that each starts fast.
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 COMMANDS = {
-    "demo": "start real engines, measure them and route requests to them, on this machine",
-    "gateway": "route OpenAI-compatible requests to the models of a folder of resources",
-    "profile": "measure the models of a folder of resources and write what was found into it",
-    "explain": "show which model would answer a request, and why, without sending it",
+    "demo": "start real engines on this machine, measure them, route to them",
+    "gateway": "route OpenAI-compatible requests to the models of a folder",
+    "profile": "measure the models of a folder and write down what was found",
+    "explain": "show which model would answer a request, and why",
     "validate": "check a folder of resources",
     "get": "print backends, profiles or policies as a table",
 }
@@ -43,13 +44,16 @@ def main(words: Sequence[str] | None = None) -> int:
     if word not in COMMANDS:
         sys.stderr.write(f"steelyard: {word!r} is no command; these are: {', '.join(COMMANDS)}\n")
         return 2
-    command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
-    parser = argparse.ArgumentParser(prog=f"steelyard {word}", description=f"{COMMANDS[word].capitalize()}.")
-    command.add_arguments(parser, os.environ)
     try:
-        return command.main(parser.parse_args(words[1:]))
+        status = _run(word, words[1:])
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever read the output left; what is still buffered must not fail again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
 
 
 def overview() -> str:
@@ -58,6 +62,14 @@ def overview() -> str:
     return "\n".join(
         ["usage: steelyard COMMAND …", "", *lines, "", "steelyard COMMAND --help says more.", ""]
     )
+
+
+def _run(word: str, words: Sequence[str]) -> int:
+    command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
+    text = COMMANDS[word]
+    parser = argparse.ArgumentParser(prog=f"steelyard {word}", description=f"{text[0].upper()}{text[1:]}.")
+    command.add_arguments(parser, os.environ)
+    return command.main(parser.parse_args(words))
 
 
 if __name__ == "__main__":

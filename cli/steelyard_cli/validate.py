@@ -30,8 +30,15 @@ def main(arguments: argparse.Namespace) -> int:
     for problem in problems:
         weight = "excluded" if problem.excludes else "note"
         sys.stdout.write(f"{weight}: {problem.kind} {problem.name}: {problem.reason}: {problem.message}\n")
-    sys.stdout.write(
-        f"{len(loaded.resources.backends)} backends, {len(loaded.resources.profiles)} profiles, "
-        f"{len(loaded.resources.policies)} policies: {len(table.models)} models can be asked for.\n"
-    )
+    held = loaded.resources
+    counts = [
+        f"{sum(namespace == arguments.namespace for namespace, _ in found)} {kind}"
+        for kind, found in (
+            ("backends", held.backends),
+            ("profiles", held.profiles),
+            ("policies", held.policies),
+        )
+    ]
+    names = {*table.models, *table.aliases, *table.policies}
+    sys.stdout.write(f"{', '.join(counts)}: {len(names)} names can be asked for.\n")
     return int(any(problem.excludes for problem in problems))

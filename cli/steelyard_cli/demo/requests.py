@@ -1,15 +1,19 @@
 """A few requests of different kinds, sent through the gateway as any client would."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from steelyard_cli.demo.errors import InTheWay
+
 ANSWER_SECONDS = 120.0
 """How long an answer may take on a busy machine."""
 
-_SHOWN_CHARACTERS = 76
+_COLUMNS = 79
+_SHOWN_CHARACTERS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +41,35 @@ EXAMPLES = (
 
 
 def show(url: str, admin_url: str, say: Callable[[str], None]) -> None:
-    """Send every example, and print which model answered it and why. Raises httpx.HTTPError."""
+    """Send every example, and print which model answered it and why. Raises InTheWay."""
     with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
         for example in EXAMPLES:
-            body = {
-                "model": example.model,
-                "messages": [{"role": "user", "content": example.question}],
-                "max_tokens": 40,
-                "temperature": 0,
-            }
-            explained = client.post(f"{admin_url}/admin/explain", json=body, headers=example.headers)
-            answer = client.post(f"{url}/v1/chat/completions", json=body, headers=example.headers)
-            answer.raise_for_status()
+            explained = _asked(client, f"{admin_url}/admin/explain", example).json()
+            answer = _asked(client, f"{url}/v1/chat/completions", example)
             steered = "".join(f", {name}: {value}" for name, value in example.headers.items())
-            say(f"{example.model}{steered} ‹ {example.question}")
-            say(f"  {_model(answer)} › {_text(answer.json())}")
-            say(f"  {explained.json()['reason']}{_kind(answer)}\n")
+            lines = (
+                f"{example.model}{steered} ‹ {example.question}",
+                f"  {_model(answer)} › {_text(answer.json())}",
+                f"  {explained['reason']}{_kind(answer)}",
+            )
+            say("\n".join(textwrap.fill(line, _COLUMNS, subsequent_indent="    ") for line in lines) + "\n")
+
+
+def _asked(client: httpx.Client, url: str, example: Example) -> httpx.Response:
+    body = {
+        "model": example.model,
+        "messages": [{"role": "user", "content": example.question}],
+        "max_tokens": 40,
+        "temperature": 0,
+    }
+    try:
+        answer = client.post(url, json=body, headers=example.headers)
+    except httpx.HTTPError as error:
+        raise InTheWay(f"{url} did not answer: {error}") from error
+    if answer.is_error:
+        said = textwrap.shorten(answer.text, 300)
+        raise InTheWay(f"a request for {example.model} got {answer.status_code}: {said}")
+    return answer
 
 
 def _model(answer: httpx.Response) -> str:
@@ -66,5 +83,6 @@ def _kind(answer: httpx.Response) -> str:
 
 
 def _text(body: dict[str, Any]) -> str:
-    text = " ".join(str(body["choices"][0]["message"]["content"]).split())
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    return textwrap.shorten(
+        body["choices"][0]["message"]["content"] or "", _SHOWN_CHARACTERS, placeholder=" …"
+    )

@@ -1,15 +1,36 @@
-"""The resources of the demo's fleet, written as a user would write them."""
+"""The demo's folder: the resources of its fleet, written as a user would write them.
 
+Invariant: nothing is removed from a folder that an earlier demo did not make.
+"""
+
+import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from steelyard_cli.demo.errors import InTheWay
 from steelyard_cli.engines.fleet import Engine
+
+LOGS = "logs"
+"""Folder within it for what engines and gateway have to say."""
+
+MARK = ".steelyard-demo"
+"""File that tells a demo's folder from one with a user's own resources."""
 
 USD_PER_HOUR = "0.05"
 """What each engine is said to cost: about half of a small cloud machine, since two share this one."""
 
-FILES = ("backends.yaml", "policy.yaml")
-"""The files that `write` makes."""
+FILES = ("backends.yaml", "policy.yaml", "guests.yaml")
+"""The files that `write` makes, the last one only with guests."""
+
+NEEDED_BYTES = 10_000_000
+"""What a demo writes, logs above all, is below a tenth of this."""
+
+GUEST = "ollama"
+"""Name of the backend that is an Ollama which ran already."""
+
+GUEST_SECONDS = 60
+"""How long measuring a guest's model may take: it may be a large one."""
 
 _BACKEND = """\
 apiVersion: steelyard.dev/v1alpha1
@@ -30,13 +51,23 @@ _OLLAMA = """\
 apiVersion: steelyard.dev/v1alpha1
 kind: LLMBackend
 metadata:
-  name: ollama
+  name: {guest}
   labels: {{fleet: demo}}
 spec:
   engine: Ollama
   url: {url}
-  models:
-{models}
+  models: {models}
+"""
+
+_LIMITED = """\
+apiVersion: steelyard.dev/v1alpha1
+kind: ModelProfile
+metadata:
+  name: {guest}-{number}
+spec:
+  backendRef: {{name: {guest}}}
+  model: {model}
+  limits: {{maxDurationSeconds: {seconds}}}
 """
 
 _POLICY = """\
@@ -54,14 +85,43 @@ spec:
 """
 
 
-def write(folder: Path, engines: Sequence[Engine], ollama_url: str, ollama_models: Sequence[str]) -> None:
+def clear(folder: Path) -> None:
+    """Make the folder, empty but for its mark and logs. Raises InTheWay when it holds a user's files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < NEEDED_BYTES:
+        raise InTheWay(
+            f"{folder} has {free_bytes // 10**6} MB left: make room, or choose another with --folder"
+        )
+    found = sorted(folder.iterdir())
+    is_ours = (folder / MARK).is_file()
+    for path in found:
+        is_known = path.name in (MARK, LOGS, *FILES) or path.name.startswith("modelprofile-")
+        if not is_ours or not is_known:
+            raise InTheWay(f"{path} is not the demo's own: choose another folder with --folder")
+    (folder / MARK).touch()
+    for path in found:
+        if path.name == LOGS:
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
+    (folder / LOGS).mkdir()
+
+
+def write(folder: Path, engines: Sequence[Engine], guest_url: str, guest_models: Sequence[str]) -> None:
     """Write backends and policy into the folder."""
     backends = [
-        _BACKEND.format(name=f"llamacpp-{engine.alias}", url=engine.url, alias=engine.alias, usd=USD_PER_HOUR)
-        for engine in engines
+        _BACKEND.format(name=f"llamacpp-{number}", url=engine.url, alias=engine.alias, usd=USD_PER_HOUR)
+        for number, engine in enumerate(engines, 1)
     ]
-    if ollama_models:
-        listed = "\n".join(f"  - name: {name}" for name in ollama_models)
-        backends.append(_OLLAMA.format(url=ollama_url, models=listed))
-    for name, text in zip(FILES, ("---\n".join(backends), _POLICY), strict=True):
+    texts = ["---\n".join(backends), _POLICY]
+    if guest_models:
+        names = [json.dumps(name) for name in guest_models]
+        models = f"[{', '.join(f'{{name: {name}}}' for name in names)}]"
+        limited = [
+            _LIMITED.format(guest=GUEST, number=number, model=name, seconds=GUEST_SECONDS)
+            for number, name in enumerate(names, 1)
+        ]
+        texts.append("---\n".join([_OLLAMA.format(guest=GUEST, url=guest_url, models=models), *limited]))
+    for name, text in zip(FILES, texts, strict=False):
         (folder / name).write_text(text)

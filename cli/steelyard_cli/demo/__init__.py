@@ -6,7 +6,6 @@ is started (`serving`) and sent a few `requests`. Invariant: whatever happens, n
 
 import argparse
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -25,10 +24,6 @@ from steelyard_cli.demo.errors import InTheWay
 from steelyard_cli.engines import fleet, ollama, parts
 from steelyard_cli.engines.errors import EngineError
 from steelyard_gateway import app
-
-SPINS = "1000"
-"""How often an engine's thread looks for its siblings before it sleeps: libgomp's own number for cores that are
-shared. With its usual one a third busy process makes an engine ten times slower on two cores."""
 
 MOST_OLLAMA_MODELS = 2
 """So many models of a running Ollama take part, since each is measured."""
@@ -68,7 +63,6 @@ def _run(folder: Path, ports: tuple[int, int], *, once: bool) -> None:
     resources.clear(folder)
     _say("Steelyard demo: real engines on this machine, measured and routed to.")
     found = parts.ensure_parts(_say)
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     log_folder = folder / resources.LOGS
     with fleet.running(fleet.demo_models(found), site=found.site, log_folder=log_folder) as engines:
         for engine in engines:

@@ -98,7 +98,7 @@ def test_a_cancelled_request_never_gives_its_connection_to_another() -> None:
 
     with engines.engine(script) as up, gateways.gateway(gateways.endpoint(up.port)) as gateway:
         with gateway.line() as line:
-            line.post(b'{"model":"asked","slow":1}').wait_for(b"half")
+            line.post(b'{"model":"asked","stream":true,"slow":1}').wait_for(b"half")
         gateway.recorder.wait_for(1)
         got = gateway.ask()
 

@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"[a-z][a-z'+-]*|\d+(?:[.,]\d+)*|[^\sa-z\d]")
 _CODE = re.compile(
     r"```|\bdef \w|\w\(\)|[;{}]\s*$|=>|</\w|>>> |\bimport \w|#include|\bSELECT\b", re.MULTILINE
 )
-_MATHS = re.compile(r"\d\s*[-+*/×÷^=<>]\s*[\d(a-z]|\\frac|\\sqrt|\$[^$]+\$|\b[xyz]\s*[-+=^]")
+_MATHS = re.compile(r"\d\s*[+*/×÷^=<>]\s*[\d(a-z]|\d\s+-\s+\d|\\frac|\\sqrt|\$[^$]+\$|\b[xyz]\s*[-+=^]")
 
 _SIGNS = ((_CODE, Category.CODING, 2.5), (_MATHS, Category.MATH, 2.5))
 

@@ -19,6 +19,7 @@ KINDS = {
     "If all bloops are razzies and all razzies are lazzies, are all bloops lazzies?": Category.REASONING,
     "Repeat the word apple exactly three times, in uppercase letters only.": Category.INSTRUCTION,
     'Extract the name and the phone as JSON: "Call Bob on 555-1234"': Category.EXTRACTION,
+    'Which phone number is in this text? "Ask Mara on 555-0142 after six."': Category.EXTRACTION,
     "Write a poem about autumn.": Category.WRITING,
     "Translate to Spanish: good morning, my friend": Category.MULTILINGUAL,
     "Столица какой страны находится на берегу Сены?": Category.MULTILINGUAL,

@@ -3,6 +3,7 @@
 Everything here only reads, and nothing here shows a credential.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -11,8 +12,8 @@ from fastapi.responses import JSONResponse
 from steelyard.api.backend import LLMBackend
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
-from steelyard.routing import explaining
-from steelyard.routing.table import Candidate
+from steelyard.routing import compiling, explaining
+from steelyard.routing.table import Candidate, Problem
 from steelyard_gateway import errors, parsing
 from steelyard_gateway.current import Current, Snapshot
 from steelyard_gateway.live import LiveEndpoints
@@ -74,7 +75,7 @@ def make(
     @app.get("/admin/resources")
     async def resources() -> dict[str, Any]:
         """Every resource, whether it plays a part, and what is wrong with it."""
-        return {"refused": state.refused, "resources": _resources(current.snapshot)}
+        return {"refused": state.refused, "resources": _resources(current.snapshot, live)}
 
     return app
 
@@ -112,7 +113,7 @@ def _per_million(usd: float | None) -> float | None:
     return None if usd is None else round(usd * 1_000_000, 6)
 
 
-def _resources(snapshot: Snapshot | None) -> list[dict[str, Any]]:
+def _resources(snapshot: Snapshot | None, live: LiveEndpoints) -> list[dict[str, Any]]:
     if snapshot is None:
         return []
     held: list[LLMBackend | ModelProfile | RoutingPolicy] = [
@@ -120,13 +121,26 @@ def _resources(snapshot: Snapshot | None) -> list[dict[str, Any]]:
         *snapshot.resources.profiles.values(),
         *snapshot.resources.policies.values(),
     ]
-    return [_resource(one, snapshot) for one in held]
+    failing = tuple(_failing(snapshot, live))
+    return [_resource(one, (*snapshot.problems, *failing)) for one in held]
 
 
-def _resource(one: LLMBackend | ModelProfile | RoutingPolicy, snapshot: Snapshot) -> dict[str, Any]:
+def _failing(snapshot: Snapshot, live: LiveEndpoints) -> Iterator[Problem]:
+    """Endpoints whose last answer was a failure, as problems of their backends."""
+    every = {endpoint.name: endpoint for pair in snapshot.table.candidates for endpoint in pair.endpoints}
+    for endpoint in every.values():
+        if how := live.how_failed(endpoint):
+            message = f"{endpoint.name} {how}; failures in a row: {live.failures(endpoint)}."
+            backend = snapshot.resources.backends[snapshot.namespace, endpoint.backend]
+            yield compiling.problem(backend, "Reachable", "EndpointFailing", message)
+
+
+def _resource(
+    one: LLMBackend | ModelProfile | RoutingPolicy, every_problem: Iterable[Problem]
+) -> dict[str, Any]:
     problems = [
         problem
-        for problem in snapshot.problems
+        for problem in every_problem
         if (problem.kind, problem.namespace, problem.name) == (one.kind, one.namespace, one.name)
     ]
     return {

@@ -9,6 +9,7 @@ Invariant: it answers as long as it runs; what goes wrong with resources or engi
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import signal
@@ -194,6 +195,7 @@ def _bound(host: str, port: int, flag: str) -> socket.socket:
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
+        flag = flag if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
         raise Refused(
             f"Cannot listen on {host}:{port} ({error.strerror}): choose another with {flag}."
         ) from None

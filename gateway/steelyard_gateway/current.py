@@ -16,6 +16,8 @@ from steelyard.routing.table import Problem, Table
 class Snapshot:
     """One compiled state of the resources."""
 
+    namespace: str
+    """The namespace that requests see."""
     resources: ResourceSet
     """What the table was compiled from."""
     table: Table
@@ -38,7 +40,7 @@ class Current:
 def snapshot(resources: ResourceSet, namespace: str, created: int) -> Snapshot:
     """The compiled state of these resources."""
     table, problems = compiling.compile_table(resources, namespace)
-    return Snapshot(resources, table, problems, _models(table, created), created)
+    return Snapshot(namespace, resources, table, problems, _models(table, created), created)
 
 
 def model_object(table: Table, name: str, created: int) -> dict[str, object] | None:

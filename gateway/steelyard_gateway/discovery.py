@@ -60,7 +60,7 @@ class _Fetch:
 
     def on_failure(self, failure: Failure) -> None:
         """There is none."""
-        self._fail(str(failure))
+        self._fail(failure.words)
 
     def _fail(self, phrase: str) -> None:
         if not self.answer.done():

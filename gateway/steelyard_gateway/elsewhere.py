@@ -2,7 +2,7 @@
 
 from starlette.types import Receive, Scope, Send
 
-from steelyard_gateway import errors
+from steelyard_gateway import errors, heads
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -12,6 +12,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(reply.body)).encode()),
+        (b"x-request-id", heads.request_id(scope["headers"])),
         *reply.headers,
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -72,7 +72,7 @@ class Exchange:
     _begun_at = _overhead = 0.0
     _first_byte_at: float | None = None
     _head = _client_lines = _request_id = b""
-    _tries = _status = _held_bytes = 0
+    _detail, _tries, _status, _held_bytes = "", 0, 0, 0
     _at_endpoint = _after_500 = _chunked = False
 
     def __init__(
@@ -143,9 +143,9 @@ class Exchange:
             self._pass(status, headers)
             return
         pause = failover.retry_after(headers, time()) if status in (429, 503) else None
-        match failover.judge(status, pause):
+        match failover.judge(status, pause, is_page=heads.is_page(headers)):
             case Verdict.ELSEWHERE:
-                self._pass_or_go_elsewhere(status, headers)
+                self._go_elsewhere_once(status)
             case Verdict.PASS:
                 self._pass(status, headers)
             case verdict:
@@ -196,7 +196,7 @@ class Exchange:
             return
         if failure.sent:
             routed.walk.count()
-        self._gateway.endpoints.failed(attempt.endpoint)
+        self._gateway.endpoints.failed(attempt.endpoint, failure.words)
         self._misstep(failover.of_failure(attempt.endpoint, failure))
         if failure.kind is Kind.TOTAL_LATE:
             self._give_up()
@@ -249,18 +249,16 @@ class Exchange:
         )
         self._call = self._gateway.client.send(endpoint, payload, self, stream=routed.stream)
 
-    def _pass_or_go_elsewhere(self, status: int, headers: Headers) -> None:
-        """A 500 is tried once elsewhere; the second one, or one with nowhere to go, is the answer."""
+    def _go_elsewhere_once(self, status: int) -> None:
+        """A 500 is tried once elsewhere: it may be the engine's fault, or the request's wherever it goes."""
         assert self._routed is not None
-        attempt = None
-        if not self._after_500:
-            self._after_500 = True
-            self._routed.walk.count()
-            attempt = self._routed.walk.next()
+        self._routed.walk.count()
+        self._drop_answer(status, None)
+        attempt = None if self._after_500 else self._routed.walk.next()
+        self._after_500 = True
         if attempt is None:
-            self._pass(status, headers)
+            self._give_up()
         else:
-            self._drop_answer(status, None)
             self._try(attempt, self._routed)
 
     def _leave_answer(self, status: int, rest_seconds: float | None, verdict: Verdict) -> None:
@@ -271,7 +269,7 @@ class Exchange:
             rest_seconds = failover.DEFAULT_REST_SECONDS if rest_seconds is None else rest_seconds
             self._gateway.endpoints.rest(endpoint, rest_seconds)
         else:
-            self._gateway.endpoints.failed(endpoint)
+            self._gateway.endpoints.failed(endpoint, failover.of_status(endpoint, status, None).words)
         self._routed.walk.count()
         self._drop_answer(status, rest_seconds)
         self._try_next()
@@ -288,7 +286,9 @@ class Exchange:
         self._leave_endpoint()
 
     def _give_up(self) -> None:
-        self._answer(failover.conclude(self._missteps).reply())
+        error = failover.conclude(self._missteps)
+        self._detail = error.message
+        self._answer(error.reply())
 
     def _leave_endpoint(self) -> None:
         self._call = None
@@ -334,7 +334,7 @@ class Exchange:
         """End an answer that will not be completed: mend it, say so, or break it off, as far as it came."""
         attempt, routed = self._attempt, self._routed
         assert attempt is not None and routed is not None
-        self._gateway.endpoints.failed(attempt.endpoint)
+        self._gateway.endpoints.failed(attempt.endpoint, words)
         if self._first_byte_at is None:
             routed.walk.count()
             self._misstep(Misstep(attempt.endpoint, words))
@@ -390,6 +390,7 @@ class Exchange:
             None if first_byte_at is None else first_byte_at - begun_at,
             self._routed,
             self._attempt,
+            self._detail,
         )
         self._gateway.recorder.finished(outcome)
         if self.disconnected:

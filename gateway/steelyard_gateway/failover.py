@@ -33,7 +33,7 @@ class Verdict(Enum):
     REST = auto()
     """The endpoint asked for a pause: try the next."""
     ELSEWHERE = auto()
-    """Try once elsewhere: it may be the engine's fault or the client's."""
+    """Try once elsewhere: it may be the engine's fault, or the request's wherever it goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Misstep:
     """The pause that it asked for."""
 
 
-def judge(status: int, retry_after: float | None) -> Verdict:
+def judge(status: int, retry_after: float | None, *, is_page: bool) -> Verdict:
     """What is done about an answer, other than a good one, before any of it is passed on."""
     match status:
         case 429:
@@ -60,6 +60,8 @@ def judge(status: int, retry_after: float | None) -> Verdict:
         case 503 if retry_after is not None:
             return Verdict.REST
         case 502 | 503 | 504:
+            return Verdict.NEXT
+        case _ if is_page:
             return Verdict.NEXT
         case 500:
             return Verdict.ELSEWHERE

@@ -4,6 +4,7 @@ State outlives tables: it is keyed by the endpoint's name. Invariant: `in_flight
 without their `ended`.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,12 +16,15 @@ FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 30.0
 """The longest pause after failures."""
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class _State:
     in_flight: int = 0
     failures: int = 0
     rest_until: float = 0.0
+    how: str = ""
 
 
 class LiveEndpoints:
@@ -50,6 +54,11 @@ class LiveEndpoints:
         state = self._states.get(endpoint.name)
         return 0 if state is None else state.failures
 
+    def how_failed(self, endpoint: Endpoint) -> str:
+        """How it failed last, as the rest of a sentence that begins with its name; empty when it answers."""
+        state = self._states.get(endpoint.name)
+        return "" if state is None else state.how
+
     def started(self, endpoint: Endpoint) -> None:
         """A request was handed to this endpoint."""
         self._state(endpoint).in_flight += 1
@@ -61,11 +70,16 @@ class LiveEndpoints:
     def answered(self, endpoint: Endpoint) -> None:
         """It gave an answer that is no failure of its own: failures are forgiven."""
         state = self._state(endpoint)
-        state.failures, state.rest_until = 0, 0.0
+        if state.failures:
+            logger.info("endpoint answers again", extra=_fields(endpoint))
+        state.failures, state.rest_until, state.how = 0, 0.0, ""
 
-    def failed(self, endpoint: Endpoint) -> None:
-        """It failed: it rests, the longer the more often in a row."""
+    def failed(self, endpoint: Endpoint, how: str) -> None:
+        """It failed: it rests, the longer the more often in a row. Logged when it begins or changes."""
         state = self._state(endpoint)
+        if how != state.how:
+            logger.warning("endpoint failed", extra=_fields(endpoint) | {"detail": how})
+        state.how = how
         pause = min(FIRST_REST_SECONDS * 2 ** min(state.failures, 10), LONGEST_REST_SECONDS)
         state.failures += 1
         state.rest_until = max(state.rest_until, self._now() + pause)
@@ -87,3 +101,7 @@ class LiveEndpoints:
         if state is None:
             state = self._states[endpoint.name] = _State()
         return state
+
+
+def _fields(endpoint: Endpoint) -> dict[str, str]:
+    return {"backend": endpoint.backend, "endpoint": endpoint.name}

@@ -47,6 +47,7 @@ class _Line(msgspec.Struct, gc=False, omit_defaults=True):
     stream: bool = False
     ttfb_ms: float = 0.0
     code: str = ""
+    detail: str = ""
 
 
 class RequestLog:
@@ -86,6 +87,7 @@ def _line(outcome: Outcome) -> _Line:
         overhead_us=round(outcome.overhead_seconds * 1e6),
         attempts=outcome.attempts,
         code=outcome.code,
+        detail=outcome.detail,
     )
     if outcome.routed is not None:
         decision = outcome.routed.decision

@@ -202,11 +202,13 @@ def _steering(headers: Headers) -> tuple[Goal | None, int | None, str, bool]:
             case b"goal":
                 goal = _GOALS.get(text.lower())
                 if goal is None:
-                    message = f"Header x-steelyard-goal is {text!r}: use one of {', '.join(Goal)}."
+                    message = f"Header x-steelyard-goal is {text[:40]!r}: use one of {', '.join(Goal)}."
                     raise BadRequest(message, param="x-steelyard-goal")
             case b"tolerance":
-                if not text.isascii() or not text.isdigit() or int(text[:4]) > 100:
-                    message = f"Header x-steelyard-tolerance is {text!r}: use a whole number from 0 to 100."
+                if not text.isascii() or not text.isdigit() or len(text) > 3 or int(text) > 100:
+                    message = (
+                        f"Header x-steelyard-tolerance is {text[:40]!r}: use a whole number from 0 to 100."
+                    )
                     raise BadRequest(message, param="x-steelyard-tolerance")
                 tolerance = int(text)
             case b"session":

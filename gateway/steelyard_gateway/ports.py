@@ -70,6 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """None where the gateway answered by itself."""
     attempt: Attempt | None = None
     """The attempt that answered, or the last one."""
+    detail: str = ""
+    """What the client was told of the endpoints that failed; empty where one answered."""
 
 
 class Router(Protocol):
@@ -95,8 +97,8 @@ class Endpoints(Protocol):
         """It gave an answer that is no failure of its own."""
         ...
 
-    def failed(self, endpoint: Endpoint) -> None:
-        """It failed: not reachable, reset, 502, 503, 504, too late."""
+    def failed(self, endpoint: Endpoint, how: str) -> None:
+        """It failed: not reachable, reset, 502, 503, 504, too late; `how` ends a sentence about it."""
         ...
 
     def rest(self, endpoint: Endpoint, seconds: float) -> None:

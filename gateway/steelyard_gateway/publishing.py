@@ -8,8 +8,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from steelyard.api.backend import LLMBackend, LLMBackendStatus, ObservedModel
+from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location, ObservedModel
 from steelyard.api.resources import Key, ResourceSet
+from steelyard.routing import endpoints
 from steelyard.routing.table import Problem
 from steelyard_gateway import current
 from steelyard_gateway.live import LiveEndpoints
@@ -34,11 +35,13 @@ class Publisher:
         return self._resources
 
     def undiscovered(self) -> list[LLMBackend]:
-        """The namespace's backends whose models nobody listed."""
+        """The namespace's backends whose models nobody listed; not External ones, which must list theirs."""
         return [
             backend
             for key, backend in self._resources.backends.items()
-            if key[0] == self._namespace and not backend.spec.models
+            if key[0] == self._namespace
+            and not backend.spec.models
+            and endpoints.location(backend) is Location.LOCAL
         ]
 
     def replace(self, resources: ResourceSet) -> None:

@@ -4,7 +4,7 @@ Invariant: whatever a client sends, it gets a decision or an error in OpenAI's s
 request that asks only for the explanation.
 """
 
-import itertools
+from collections import Counter
 from urllib.parse import unquote
 
 import msgspec
@@ -33,7 +33,7 @@ class TableRouter:
     def __init__(self, holder: current.Current, live: LiveEndpoints) -> None:
         self._current = holder
         self._live = live
-        self._draws = itertools.count()
+        self._draws: Counter[str] = Counter()
 
     def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
         """The decision for a complete request, or the gateway's own answer."""
@@ -49,6 +49,7 @@ class TableRouter:
             return error.reply()
         if parsed.explain:
             return Reply(200, msgspec.json.encode(explaining.explain(decision)))
+        self._draws[parsed.request.model] += 1
         return Routed(
             decision=decision,
             walk=AttemptWalk(decision),
@@ -59,10 +60,13 @@ class TableRouter:
         )
 
     def decide(self, snapshot: current.Snapshot, request: Request) -> Decision:
-        """The decision by this snapshot and the present load. Raises RequestError where there is none."""
+        """The decision by this snapshot and the present load, as often as wanted: only `route` takes turns.
+
+        Raises RequestError where there is none.
+        """
         try:
             return deciding.decide(
-                request, snapshot.table, self._live, next(self._draws), classifying.classify
+                request, snapshot.table, self._live, self._draws[request.model], classifying.classify
             )
         except NoCandidate as none:
             raise NoModelCan(str(none), param="model") from None

@@ -132,7 +132,7 @@ class LedgerEndpoints:
     def answered(self, endpoint: Endpoint) -> None:
         self.told.append(("answered", endpoint.backend))
 
-    def failed(self, endpoint: Endpoint) -> None:
+    def failed(self, endpoint: Endpoint, how: str) -> None:
         self.told.append(("failed", endpoint.backend))
 
     def rest(self, endpoint: Endpoint, seconds: float) -> None:

@@ -267,6 +267,11 @@ def test_a_dead_engine_is_failed_over_and_rests(tmp_path: Path) -> None:
         assert (first.headers["x-steelyard-model"], first.headers["x-steelyard-attempts"]) == ("medium", "2")
         second = fleet.gateway.chat(EASY)
         assert second.headers["x-steelyard-attempts"] == "1"
+        assert fleet.gateway.wait_for("endpoint failed")["detail"] == "refused the connection"
+        shown = fleet.gateway.admin.get("/admin/resources").json()["resources"]
+        (row,) = [one for one in shown if (one["kind"], one["name"]) == ("LLMBackend", "large")]
+        assert row["inForce"] is True
+        assert "refused the connection" in row["problems"][0]["message"]
         alone = fleet.gateway.chat(EASY, "large")
         assert alone.status_code in (502, 503)
         assert "large" in alone.json()["error"]["message"]
@@ -292,6 +297,20 @@ def test_load_is_spread_over_replicas_by_requests_in_flight(tmp_path: Path) -> N
         assert chosen == ["b"] * 6
 
 
+def test_replicas_take_turns_whatever_else_is_asked_or_explained(tmp_path: Path) -> None:
+    with engine(chats("one")) as one, engine(chats("two")) as two:
+        write(tmp_path, *(backend(name, at.port, "twin") for name, at in (("a", one), ("b", two))))
+        with gateway(tmp_path) as up:
+            chosen = []
+            for _ in range(4):
+                up.admin.post(
+                    "/admin/explain", json={"model": "twin", "messages": [{"role": "user", "content": "x"}]}
+                )
+                up.chat(model="twin@b")
+                chosen.append(up.chat(model="twin").headers["x-steelyard-backend"])
+        assert chosen in (["a", "b"] * 2, ["b", "a"] * 2)
+
+
 def test_an_engine_tells_its_own_models_where_none_is_listed(tmp_path: Path) -> None:
     listed = json.dumps({"object": "list", "data": [{"id": "found", "meta": {"n_ctx": 512}}]}).encode()
 
@@ -311,6 +330,19 @@ def test_an_engine_tells_its_own_models_where_none_is_listed(tmp_path: Path) -> 
             assert running_gateway.chat().headers["x-steelyard-model"] == "found"
             (pair,) = running_gateway.admin.get("/admin/table").json()["candidates"]
             assert pair["contextTokens"] == 512
+
+
+def test_an_engine_that_is_down_and_never_told_its_models_is_named_and_its_policy_answers_503(
+    tmp_path: Path,
+) -> None:
+    with engine(chats("x")) as up:
+        document = backend("b", up.port, "x")
+    document["spec"]["models"] = []
+    write(tmp_path, document, policy())
+    with gateway(tmp_path) as running_gateway:
+        assert running_gateway.wait_for("models not told")["detail"] == "refused the connection"
+        answered = running_gateway.chat()
+        assert (answered.status_code, answered.json()["error"]["code"]) == (503, "no_upstream")
 
 
 def test_an_engine_that_tells_no_models_is_named_in_the_log(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import pytest
+
 from fakes.resources import backend, resource_set
 from steelyard.routing.compiling import compile_table
 from steelyard.routing.table import Endpoint, Table
@@ -35,7 +37,7 @@ def test_each_failure_in_a_row_rests_twice_as_long_up_to_a_bound() -> None:
     live = LiveEndpoints(clock)
     rests = []
     for _ in range(8):
-        live.failed(one)
+        live.failed(one, "refused")
         rests.append(live.rest_seconds(one))
         clock.seconds += rests[-1]
         assert not live.is_resting(one)
@@ -45,10 +47,18 @@ def test_each_failure_in_a_row_rests_twice_as_long_up_to_a_bound() -> None:
 
 def test_an_answer_forgives_all_failures() -> None:
     live, one = LiveEndpoints(Clock()), endpoint()
-    live.failed(one)
+    live.failed(one, "refused")
     live.answered(one)
     assert not live.is_resting(one)
-    assert live.failures(one) == 0
+    assert (live.failures(one), live.how_failed(one)) == (0, "")
+
+
+def test_how_an_endpoint_fails_is_logged_once_until_it_changes(caplog: pytest.LogCaptureFixture) -> None:
+    live, one = LiveEndpoints(Clock()), endpoint()
+    for how in ("refused the connection", "refused the connection", "answered 502"):
+        live.failed(one, how)
+    assert [vars(record)["detail"] for record in caplog.records] == ["refused the connection", "answered 502"]
+    assert live.how_failed(one) == "answered 502"
 
 
 def test_a_pause_that_was_asked_for_is_kept_and_a_shorter_one_does_not_end_it() -> None:
@@ -63,7 +73,7 @@ def test_load_survives_a_new_table_and_idle_strangers_are_forgotten() -> None:
     kept, busy, idle = endpoint("kept"), endpoint("busy"), endpoint("idle")
     for one in (kept, busy):
         live.started(one)
-    live.failed(idle)
+    live.failed(idle, "refused")
     live.forget_all_but(table("kept"))
     assert (live.in_flight(endpoint("kept")), live.in_flight(busy)) == (1, 1)
     assert live.failures(idle) == 0

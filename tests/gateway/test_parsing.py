@@ -62,7 +62,10 @@ def test_a_bad_body_is_refused_with_field_and_remedy(case: str) -> None:
     assert words in refused.value.message
 
 
-@pytest.mark.parametrize(("name", "value"), [("goal", "Dearest"), ("tolerance", "101"), ("tolerance", "-1")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("goal", "Dearest"), *(("tolerance", bad) for bad in ("101", "-1", "0000999", "0" * 5000))],
+)
 def test_a_bad_header_is_refused_with_its_name(name: str, value: str) -> None:
     with pytest.raises(errors.BadRequest, match=f"x-steelyard-{name}"):
         parse(chat(user("x")), **{name: value})

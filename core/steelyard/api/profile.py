@@ -5,6 +5,7 @@ Invariant: what was not measured is absent, never 0.
 
 import hashlib
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -106,6 +107,11 @@ class CategoryScore(Spec):
     output_tokens_mean: Annotated[int, Field(ge=1)] | None = None
     """Mean length of an answer, in tokens."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _refuse_twice("levels", [score.level for score in self.levels])
+        return self
+
 
 class OverallScore(Spec):
     """A model's measured quality over all categories."""
@@ -127,6 +133,11 @@ class Quality(Spec):
     """Over all categories."""
     categories: Annotated[tuple[CategoryScore, ...], Field(max_length=10)] = ()
     """By category."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _refuse_twice("categories", [score.name for score in self.categories])
+        return self
 
 
 class Ttft(Spec):
@@ -199,6 +210,12 @@ class ModelProfile(Resource):
     """What to measure."""
     status: ModelProfileStatus = ModelProfileStatus()
     """What was measured."""
+
+
+def _refuse_twice(field: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{field} lists {name} twice: keep one entry")
 
 
 def automatic_name(backend: str, model: str) -> str:

@@ -16,6 +16,9 @@ from steelyard.routing.table import CATEGORIES, LEVELS
 READ_CHARACTERS = 4_000
 """Longer turns are read at both ends: enough to tell the kind, and the cost stays bounded."""
 
+KEPT_TEXTS = 1024
+"""Texts whose distribution is remembered; at 16 kB each at most, memory stays bounded."""
+
 KEPT_CATEGORIES = 3
 """The most probable categories are kept, the rest is too unlikely to change a choice."""
 
@@ -57,7 +60,7 @@ def _read(text: str) -> str:
     return f"{text[:half]}\n{text[-half:]}"
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=KEPT_TEXTS)
 def _distribution(text: str, has_tools: bool, is_long: bool) -> Distribution:
     tokens = _TOKEN.findall(text.lower())
     scores = _scores(text, tokens)

@@ -35,19 +35,19 @@ def compile_table(resources: ResourceSet, namespace: str) -> tuple[Table, tuple[
     profiles = _profiles(resources, namespace, problems)
     candidates: list[Candidate] = []
     unusable: dict[str, str] = {}
-    for (of_namespace, name), backend in sorted(resources.backends.items()):
+    for (of_namespace, _), backend in sorted(resources.backends.items()):
         if of_namespace != namespace:
             continue
         try:
             candidates += _candidates(backend, resources, profiles, problems)
         except endpoints.Unresolved as why:
             problems.append(problem(backend, why.condition, why.reason, why.message, excludes=True))
-            unusable.update((model, name) for entry in backend.spec.models for model in _names(entry))
+            unusable.update(_unusable_names(backend))
     candidates.sort(key=lambda pair: (pair.model, pair.backend))
     models, aliases = _by_name(candidates)
     table = Table(
         candidates=tuple(candidates),
-        policies=_policies(resources, namespace, tuple(candidates), problems),
+        policies=_policies(resources, namespace, tuple(candidates), problems, unusable),
         models=models,
         aliases=aliases,
         unusable=unusable,
@@ -161,8 +161,11 @@ def _output_tokens_means(quality: Quality) -> tuple[float, ...]:
     return tuple(DEFAULT_OUTPUT_TOKENS if mean is None else float(mean) for mean in means)
 
 
-def _names(model: BackendModel) -> Iterable[str]:
-    return (model.name, *model.aliases)
+def _unusable_names(backend: LLMBackend) -> Iterable[tuple[str, str]]:
+    for model in backend.spec.models:
+        for name in (model.name, *model.aliases):
+            yield name, f"backend {backend.name!r}"
+            yield f"{name}@{backend.name}", f"backend {backend.name!r}"
 
 
 def _by_name(
@@ -181,19 +184,25 @@ def _by_name(
 
 
 def _policies(
-    resources: ResourceSet, namespace: str, candidates: tuple[Candidate, ...], problems: list[Problem]
+    resources: ResourceSet,
+    namespace: str,
+    candidates: tuple[Candidate, ...],
+    problems: list[Problem],
+    unusable: dict[str, str],
 ) -> dict[str, tuple[Policy, ...]]:
-    """Policies by the names that they answer, the first to try first; those without candidates come last."""
+    """Policies by the names that they answer, the first to try first; without those that select nothing."""
     mine = [policy for key, policy in resources.policies.items() if key[0] == namespace]
     mine.sort(key=lambda one: (-one.spec.priority, one.metadata.creation_timestamp or _LAST, one.name))
-    resolved = [(resource, *selecting.resolve(resource, candidates)) for resource in mine]
-    resolved.sort(key=lambda one: not _is_usable(one[1]))
     by_name: dict[str, list[Policy]] = defaultdict(list)
-    for resource, policy, empty in resolved:
+    for resource in mine:
+        policy, empty = selecting.resolve(resource, candidates)
         problems += [_selects_nothing(resource, policy, index) for index in empty]
         for model in resource.spec.models:
+            if not _is_usable(policy):
+                unusable.setdefault(model.name, f"policy {policy.name!r}")
+                continue
             before = by_name[model.name]
-            if before and _is_usable(policy):
+            if before:
                 message = (
                     f"RoutingPolicy {before[0].name} answers {model.name} before this one: "
                     "this is tried where the other's spec.match fails."

@@ -269,5 +269,5 @@ def _ranked(question: _Question, group: Sequence[Weighed], every: Collection[Wei
             (good if least is None or one.quality >= least else others).append(one)
     good.sort(key=scorers.preference(question.goal, every, question.policy.spec.weights))
     others.sort(key=scorers.best)
-    unmeasured.sort(key=scorers.cheapest)
+    unmeasured.sort(key=scorers.lowest_price)
     return good + others + unmeasured

@@ -79,7 +79,9 @@ def reason(decision: Decision) -> str:
 def _by_goal(decision: Decision, chosen: Weighed) -> str:
     quality = f"{chosen.quality or 0:.0%} expected quality"
     good = [one for one in decision.weighed if _is_good_enough(one, decision)]
-    among = f"of {len(good)} within {decision.tolerance_percent} points of the best"
+    tolerance = f"within {decision.tolerance_percent} points"
+    is_one_group = decision.policy is None or decision.policy.spec.order is Order.MEASURED
+    among = f"of {len(good)} {tolerance} of the best" if is_one_group else f"{tolerance} of its best"
     match decision.goal:
         case Goal.CHEAPEST:
             cost = "at an unknown price" if chosen.cost_usd is None else f"at {_usd(chosen.cost_usd)}"

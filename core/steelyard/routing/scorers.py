@@ -100,6 +100,11 @@ def cheapest(one: Weighed) -> SortKey:
     return (_cost(one), -_quality(one), _latency(one), *_name(one))
 
 
+def lowest_price(one: Weighed) -> SortKey:
+    """Lowest marginal cost first; equal: name. For those of which nothing else is known."""
+    return (_cost(one), *_name(one))
+
+
 def fastest(one: Weighed) -> SortKey:
     """Lowest latency first; equal: quality, cost, name."""
     return (_latency(one), -_quality(one), _cost(one), *_name(one))

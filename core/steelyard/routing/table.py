@@ -137,7 +137,7 @@ class Table:
     aliases: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """By alias."""
     unusable: Mapping[str, str] = field(default_factory=dict)
-    """Names of models that only an excluded backend serves, with that backend's name."""
+    """Names that an excluded backend or policy would answer, with which it is, as a sentence names it."""
 
 
 @dataclass(frozen=True, slots=True)

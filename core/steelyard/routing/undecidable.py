@@ -2,7 +2,7 @@
 
 Undecidable
 ├── UnknownModel   no policy, model or alias has the name
-├── ModelUnusable  only an excluded backend serves it
+├── ModelUnusable  only an excluded backend or policy answers it
 └── NoCandidate    every candidate was ruled out
 """
 
@@ -24,11 +24,11 @@ class UnknownModel(Undecidable):
 
 
 class ModelUnusable(Undecidable):
-    """Only a backend that is excluded serves the requested model."""
+    """Only a backend or policy that is excluded answers the requested name."""
 
-    def __init__(self, model: str, backend: str) -> None:
+    def __init__(self, model: str, by: str) -> None:
         super().__init__(
-            f"The model {model!r} is served by backend {backend!r} only, which cannot be used now: "
+            f"The model {model!r} is served by {by} only, which cannot be used now: "
             "its operator sees the reason in /admin/resources."
         )
 

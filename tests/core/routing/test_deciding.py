@@ -200,13 +200,18 @@ def test_a_policy_whose_match_fails_leaves_the_name_to_the_model() -> None:
 
 def test_a_model_of_an_excluded_backend_is_known_but_not_usable() -> None:
     broken = backend("b", "m", credentialsRef={"name": "gone", "key": "k"})
-    with pytest.raises(ModelUnusable, match="'m' is served by backend 'b' only"):
-        ask([broken], "m")
+    for name in ("m", "m@b"):
+        with pytest.raises(ModelUnusable, match=f"'{name}' is served by backend 'b' only"):
+            ask([broken], name)
 
 
 def test_a_policy_that_selects_nothing_says_so() -> None:
-    with pytest.raises(NoCandidate, match="No model of policy 'p' can answer this request: it selects none"):
+    with pytest.raises(ModelUnusable, match="'auto' is served by policy 'p' only, which cannot be used now"):
         ask([policy("p", "auto")])
+
+
+def test_a_policy_that_selects_nothing_leaves_the_name_to_the_model() -> None:
+    assert len(tried(ask([*REPLICAS, policy("p", "m", candidates=[{"models": ["nothing"]}])], "m"))) == 3
 
 
 def test_a_policy_that_selects_nothing_leaves_the_name_to_the_next() -> None:

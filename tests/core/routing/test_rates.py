@@ -1,7 +1,10 @@
 import itertools
+import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from steelyard.api.profile import Category, CategoryScore, Level, LevelScore, Quality
 from steelyard.routing.rates import falling, pass_rates
@@ -56,3 +59,11 @@ def test_pooling_keeps_the_weighted_mean(cells: list[tuple[float, int]]) -> None
 
 def test_a_sequence_that_falls_already_is_left_alone() -> None:
     assert falling([0.9, 0.5, 0.1], [1, 1, 1]) == [0.9, 0.5, 0.1]
+
+
+def test_a_level_or_category_stands_once_in_a_profile() -> None:
+    easy = {"level": "Easy", "passed": 1, "samples": 2}
+    maths = {"name": "Math", "levels": [easy]}
+    for twice in ({"categories": [maths, maths]}, {"categories": [{**maths, "levels": [easy, easy]}]}):
+        with pytest.raises(ValidationError, match=r"lists (Math|Easy) twice: keep one entry"):
+            Quality.model_validate_json(json.dumps(twice))

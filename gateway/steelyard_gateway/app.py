@@ -95,7 +95,7 @@ class App:
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then let requests under way end. Raises Refused where it cannot start."""
         try:
-            self._publisher.replace(await asyncio.to_thread(self._source.read))
+            self._publisher.begin(await asyncio.to_thread(self._source.read))
         except FilesError as error:
             raise Refused(str(error)) from None
         traffic_socket = _bound(self._settings.host, self._settings.port, "--port")

@@ -44,6 +44,12 @@ class Publisher:
             and endpoints.location(backend) is Location.LOCAL
         ]
 
+    def begin(self, resources: ResourceSet) -> None:
+        """Put the first resources into force; where engines must be asked for models, after that."""
+        self._resources = resources
+        if not self.undiscovered():
+            self._publish()
+
     def replace(self, resources: ResourceSet) -> None:
         """Put these resources into force."""
         self._resources = resources
@@ -52,7 +58,7 @@ class Publisher:
     def observe(self, observed: Mapping[Key, tuple[ObservedModel, ...]]) -> None:
         """Put what engines told of their models into force."""
         known = {**self._observed, **observed}
-        if known != self._observed:
+        if known != self._observed or self._current.snapshot is None:
             self._observed = known
             self._publish()
 

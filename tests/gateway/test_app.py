@@ -330,6 +330,7 @@ def test_an_engine_tells_its_own_models_where_none_is_listed(tmp_path: Path) -> 
             assert running_gateway.chat().headers["x-steelyard-model"] == "found"
             (pair,) = running_gateway.admin.get("/admin/table").json()["candidates"]
             assert pair["contextTokens"] == 512
+            assert "resource excluded" not in [line["event"] for line in running_gateway.lines]
 
 
 def test_an_engine_that_is_down_and_never_told_its_models_is_named_and_its_policy_answers_503(

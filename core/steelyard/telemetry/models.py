@@ -22,7 +22,7 @@ class NotAModelList(ValueError):
 
 
 def observed(answer: bytes) -> tuple[ObservedModel, ...]:
-    """The models in this answer, in the engine's order. Raises NotAModelList."""
+    """The models in this answer, by name: Ollama's order changes with each call. Raises NotAModelList."""
     try:
         body = json.loads(answer)
     except (ValueError, RecursionError):
@@ -35,7 +35,7 @@ def observed(answer: bytes) -> tuple[ObservedModel, ...]:
         name = entry.get("id") if isinstance(entry, dict) else None
         if isinstance(name, str) and name and name == name.strip() and len(name) <= _LONGEST_NAME:
             found[name] = ObservedModel(name=name, context_tokens=_context_tokens(entry))
-    return tuple(found.values())
+    return tuple(found[name] for name in sorted(found))
 
 
 def _context_tokens(entry: dict[str, Any]) -> int | None:

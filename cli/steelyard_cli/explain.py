@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         metavar="NAME:VALUE",
         help="a request header; may be repeated",
     )
-    settings.add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    settings.add_namespace(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -42,15 +42,8 @@ _R = TypeVar("_R", LLMBackend, ModelProfile, RoutingPolicy)
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add what to print and where from."""
     parser.add_argument("kind", choices=TABLES, help="what to print")
-    settings.add(
-        parser,
-        "--source",
-        environment,
-        "where the resources are: file:DIR",
-        kind=settings.directory_source,
-        metavar="file:DIR",
-    )
-    settings.add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    settings.add_source(parser, environment)
+    settings.add_namespace(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -83,7 +76,8 @@ def with_status(resources: ResourceSet, namespace: str) -> ResourceSet:
         return _judged(one, one.status.quality is not None or None, excluded)
 
     def of_policy(one: RoutingPolicy) -> RoutingPolicy:
-        found = one.status.candidates or _candidates(policies[one.name])
+        policy = policies.get(one.name)  # none where it selects nothing
+        found = one.status.candidates or (_candidates(policy) if policy else ())
         status = one.status.model_copy(update={"candidates": found})
         return _judged(
             one.model_copy(update={"status": status}), any(pair.eligible for pair in found), excluded

@@ -63,8 +63,8 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add the folder and what of it to measure."""
     add = settings.add
-    add(parser, "--source", environment, "file:DIR, the folder of resources", kind=settings.directory_source)
-    add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    settings.add_source(parser, environment)
+    settings.add_namespace(parser, environment)
     add(parser, "--model", environment, "only this model; needed for External backends", default="")
     add(parser, "--suite", environment, f"one of {', '.join(Suite)}; default: the profile's", default="")
     add(parser, "--seed", environment, "seed of the probes; default: the profile's", default="")

@@ -14,7 +14,7 @@ from steelyard.routing import compiling
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add the folder and the namespace."""
     parser.add_argument("directory", metavar="DIR", type=Path, help="the folder")
-    settings.add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    settings.add_namespace(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:

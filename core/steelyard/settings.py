@@ -41,6 +41,17 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
+def add_source(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add where the resources are."""
+    described = "where the resources are: file:DIR"
+    add(parser, "--source", environment, described, kind=directory_source, metavar="file:DIR")
+
+
+def add_namespace(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add whose resources are meant."""
+    add(parser, "--namespace", environment, "namespace of the resources", default="default")
+
+
 def directory_source(text: str) -> str:
     """A kind of setting: file:DIR, of which it gives DIR."""
     scheme, colon, directory = text.partition(":")

@@ -19,9 +19,7 @@ import time
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import fastapi
 import uvicorn
-from starlette.types import ASGIApp
 
 from steelyard.files.problems import FilesError
 from steelyard_gateway import admin, current, elsewhere, logs, protocol
@@ -144,9 +142,7 @@ class App:
         )
 
     def _admin_server(self) -> _Server:
-        app: fastapi.FastAPI | ASGIApp = admin.make(
-            self._state, self._current, self._live, self._metrics, self._router
-        )
+        app = admin.make(self._state, self._current, self._live, self._metrics, self._router)
         return _Server(
             uvicorn.Config(
                 app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1

@@ -11,7 +11,7 @@ import msgspec
 
 from steelyard.routing import classifying, deciding, explaining
 from steelyard.routing.decision import AttemptWalk, Decision, Request
-from steelyard.routing.undecidable import ModelUnusable, NoCandidate, Undecidable
+from steelyard.routing.undecidable import ModelUnusable, NoCandidate, Undecidable, UnknownModel
 from steelyard_gateway import current, errors, parsing
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.ports import Headers, Reply, Routed
@@ -82,6 +82,5 @@ def _models(snapshot: current.Snapshot, path: str) -> Reply:
         return Reply(200, snapshot.models)
     found = current.model_object(snapshot.table, name, snapshot.created)
     if found is None:
-        message = f"The model {name!r} does not exist: GET /v1/models lists those that do."
-        raise errors.ModelNotFound(message, param="model")
+        raise errors.ModelNotFound(str(UnknownModel(name)), param="model")
     return Reply(200, msgspec.json.encode(found))

@@ -33,18 +33,11 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add the gateway's flags."""
     add = settings.add
-    add(
-        parser,
-        "--source",
-        environment,
-        "where the resources are: file:DIR",
-        kind=settings.directory_source,
-        metavar="file:DIR",
-    )
+    settings.add_source(parser, environment)
     add(parser, "--host", environment, "address to listen on", default="127.0.0.1")
     add(parser, "--port", environment, "port of the traffic", kind=_PORT, default="8080")
     add(parser, "--admin-port", environment, "port of health and metrics", kind=_PORT, default="8081")
-    add(parser, "--namespace", environment, "namespace of the resources", default="default")
+    settings.add_namespace(parser, environment)
     add(
         parser,
         "--drain-seconds",

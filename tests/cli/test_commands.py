@@ -192,6 +192,17 @@ def test_get_prints_a_table_of_what_the_files_tell(
     assert ended.stderr == ("" if rows else "No profiles in namespace default.\n")
 
 
+def test_get_shows_a_policy_that_selects_nothing_as_not_ready(steelyard: Steelyard, tmp_path: Path) -> None:
+    lonely = "kind: RoutingPolicy\nmetadata: {name: lonely}\nspec: {models: [{name: auto}]}\n"
+    (tmp_path / "all.yaml").write_text(f"apiVersion: steelyard.dev/v1alpha1\n{lonely}")
+
+    ended = steelyard("get", "policies", "--source", f"file:{tmp_path}")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines()[1].split()[:3] == ["lonely", "auto", "Cheapest"]
+    assert "False" in ended.stdout
+
+
 def test_get_refuses_a_broken_folder_as_validate_does(steelyard: Steelyard, folder: Path) -> None:
     add(folder, "  gaol: Best\n")
 

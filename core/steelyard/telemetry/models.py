@@ -33,12 +33,16 @@ def observed(answer: bytes) -> tuple[ObservedModel, ...]:
     found = {}
     for entry in entries[:MOST_MODELS]:
         name = entry.get("id") if isinstance(entry, dict) else None
-        if isinstance(name, str) and name and name == name.strip() and len(name) <= _LONGEST_NAME:
+        if isinstance(name, str) and _is_name(name):
             found[name] = ObservedModel(name=name, context_tokens=_context_tokens(entry))
     return tuple(found[name] for name in sorted(found))
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_NAME and text == text.strip() and text.isprintable()
 
 
 def _context_tokens(entry: dict[str, Any]) -> int | None:
     meta = entry.get("meta")
     values = (entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None)
-    return next((value for value in values if isinstance(value, int) and value > 0), None)
+    return next((value for value in values if type(value) is int and value > 0), None)

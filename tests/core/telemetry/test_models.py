@@ -23,6 +23,7 @@ def test_models_come_by_name_whatever_the_engines_order() -> None:
         ({"id": "llamacpp", "meta": {"n_ctx": 4096, "n_ctx_train": 8192}}, 4096),
         ({"id": "ollama", "owned_by": "library"}, None),
         ({"id": "odd", "max_model_len": "long", "meta": []}, None),
+        ({"id": "odder", "max_model_len": True}, None),
     ],
 )
 def test_the_context_length_is_read_where_an_engine_tells_it(entry: object, context: int | None) -> None:
@@ -31,7 +32,8 @@ def test_the_context_length_is_read_where_an_engine_tells_it(entry: object, cont
 
 
 def test_names_that_no_request_could_use_are_left_out() -> None:
-    assert models.observed(answer({"id": ""}, {"id": " x"}, {"id": 5}, "x", {"id": "x" * 254})) == ()
+    odd = ("", " x", "a\nb", "\ud800", 5, "x" * 254)
+    assert models.observed(answer("x", *({"id": name} for name in odd))) == ()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx
 
 from steelyard.api.backend import ObservedModel
-from steelyard.telemetry import models as model_lists
+from steelyard_profiler import catalogue
 from steelyard_profiler.target import Failure, Reply, Severity, Target
 
 BYTES_PER_TOKEN = 4
@@ -30,6 +30,9 @@ MOST_EVENT_BYTES = 1 << 20
 
 CATALOGUE_SECONDS = 10
 """The longest that a list of models may take."""
+
+MOST_CATALOGUE_BYTES = 4 << 20
+"""A list of models is smaller."""
 
 _STREAM_OPTIONS = {"stream_options": {"include_usage": True}}
 
@@ -86,11 +89,8 @@ class Drive:
             return _hangs("list of models", "GET /models", CATALOGUE_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             return self._failure_of(error)
-        if response.status_code != 200:
-            return _unexpected(response, address, target, "a list of models")
-        try:
-            found = model_lists.observed(body)
-        except model_lists.NotAModelList:
+        found = catalogue.models(body) if response.status_code == 200 else None
+        if found is None:
             return _unexpected(response, address, target, "a list of models")
         return found or Failure(
             "NoModels", f"{address} lists no model: load one, or name models in the spec."
@@ -258,7 +258,7 @@ async def _bounded(response: httpx.Response) -> bytes:
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > model_lists.MOST_ANSWER_BYTES:
+        if len(body) > MOST_CATALOGUE_BYTES:
             break
     return body
 

@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format docs constraints wheel clean
+.PHONY: help demo test lint type contracts format crds docs constraints wheel clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ contracts: $(ENV) ## Check who imports whom
 format: $(ENV) ## Format, and mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+crds: $(ENV) ## Write crds/ anew from the types
+	$(BIN)/steelyard crds --directory crds
 
 docs: $(ENV) ## Write the tables of fields and the picture in docs/ anew
 	$(BIN)/python hack/api_docs.py

@@ -72,6 +72,8 @@ def _fields(schema: dict[str, Any], definitions: dict[str, Any], prefix: str) ->
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema behind a reference, or behind `or null`."""
     options = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    if len(options) > 1:
+        return {**schema, "type": "integer or string"}
     [only] = options
     if "$ref" in only:
         found: dict[str, Any] = definitions[only["$ref"].rsplit("/", 1)[1]]
@@ -97,7 +99,13 @@ def _plain(field: dict[str, Any]) -> str:
         return 'money as `"0.15"`'
     if field.get("format") == "date-time":
         return "time"
-    names = {"string": "text", "integer": "number", "boolean": "true or false", "object": "object"}
+    names = {
+        "integer or string": "number or text",
+        "string": "text",
+        "integer": "number",
+        "boolean": "true or false",
+        "object": "object",
+    }
     value = names[field["type"]]
     least, most = field.get("minimum"), field.get("maximum")
     if most is not None:

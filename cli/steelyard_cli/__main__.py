@@ -18,6 +18,7 @@ COMMANDS = {
     "explain": "show which model would answer a request, and why",
     "validate": "check a folder of resources",
     "get": "print backends, profiles or policies as a table",
+    "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
 }
 """What each word does; the module of the same name holds it."""
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 from steelyard import settings
 from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.measuring import Suite
 from steelyard.api.meta import LocalObjectRef, ObjectMeta
-from steelyard.api.profile import ModelProfile, ModelProfileSpec, ModelProfileStatus, Suite, automatic_name
+from steelyard.api.profile import ModelProfile, ModelProfileSpec, ModelProfileStatus, automatic_name
+from steelyard.api.resources import ResourceSet
 from steelyard.files import reading, writing
 from steelyard.files.problems import FilesError
 from steelyard.files.reading import Loaded
@@ -124,7 +126,7 @@ class _Measuring:
     async def outcomes(self) -> list[Outcome]:
         """What became of each of its models."""
         try:
-            endpoint = endpoints.resolve(self.backend, self.loaded.resources)
+            endpoint = _endpoint(self.backend, self.loaded.resources)
         except endpoints.Unresolved as why:
             fact = Fact("ResolvedRefs", False, why.reason, why.message)
             return [await self._unresolved(model, fact) for model in self._wanted(self._known_models())]
@@ -218,6 +220,13 @@ class _Measuring:
             await asyncio.to_thread(writing.write_status, self.loaded.place(resource), resource)
         else:
             await asyncio.to_thread(writing.create, self.source, resource)
+
+
+def _endpoint(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
+    """The endpoint to measure: the first. Raises Unresolved where there is none."""
+    for endpoint in endpoints.resolve(backend, resources):
+        return endpoint
+    raise endpoints.Unresolved("ResolvedRefs", "NoEndpoints", "No pod of its Service is ready: see its pods.")
 
 
 def _target(endpoint: Endpoint, model: str) -> Target:

@@ -80,6 +80,7 @@ class Discovery:
         self._publisher = publisher
         self._client = client
         self._silent: set[Key] = set()
+        self._rounds = 0
         self.changed = asyncio.Event()
         """Set when the resources were replaced: ask at once."""
 
@@ -99,15 +100,19 @@ class Discovery:
     async def round(self) -> None:
         """Ask every such engine once, all at the same time."""
         backends = self._publisher.undiscovered()
+        self._rounds += 1
         answers = await asyncio.gather(*(self._ask(backend) for backend in backends))
         self._publisher.observe({key: found for key, found in answers if found is not None})
 
     async def _ask(self, backend: LLMBackend) -> tuple[Key, tuple[ObservedModel, ...] | None]:
         key = (backend.namespace, backend.name)
         try:
-            endpoint = endpoints.resolve(backend, self._publisher.resources)
+            resolved = endpoints.resolve(backend, self._publisher.resources)
         except endpoints.Unresolved:
             return key, None  # compile_table tells it
+        if not resolved:
+            return key, None  # likewise
+        endpoint = resolved[self._rounds % len(resolved)]
         try:
             found = models.observed(await self._get_models(endpoint))
         except (models.NotAModelList, TimeoutError) as error:

@@ -69,7 +69,8 @@ class TableRouter:
                 request, snapshot.table, self._live, self._draws[request.model], classifying.classify
             )
         except NoCandidate as none:
-            raise NoModelCan(str(none), param="model") from None
+            refusal = errors.NoUpstream if none.may_pass else NoModelCan
+            raise refusal(str(none), param="model") from None
         except ModelUnusable as unusable:
             raise errors.NoUpstream(str(unusable), param="model") from None
         except Undecidable as unknown:

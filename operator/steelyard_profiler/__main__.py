@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from steelyard import settings
+from steelyard.api.measuring import ProfileLimits, Suite
 from steelyard.api.meta import LocalObjectRef
-from steelyard.api.profile import ModelProfileSpec, ProfileLimits, Suite
+from steelyard.api.profile import ModelProfileSpec
 from steelyard_profiler import profiling, report
 from steelyard_profiler.profiling import Progress
 from steelyard_profiler.target import Target

@@ -8,7 +8,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from statistics import median
 
 from steelyard.api.backend import TokenPrice
-from steelyard.api.profile import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS, Performance, Ttft
+from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS
+from steelyard.api.profile import Performance, Ttft
 from steelyard_profiler.target import Reply
 
 LEAST_OUTPUT_TOKENS = 8

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from steelyard.api.backend import Capabilities
+from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS
 from steelyard.api.profile import (
-    LOAD_OUTPUT_TOKENS,
-    LOAD_PROMPT_TOKENS,
     Category,
     CategoryScore,
     Fingerprint,

@@ -108,7 +108,7 @@ def encode(result: Result) -> str:
         "suite": result.fingerprint.suite,
         "seed": result.fingerprint.seed,
         "start": int(result.run.start_time.timestamp()),
-        "finish": int(result.run.completion_time.timestamp()),
+        "finish": int((result.run.completion_time or result.run.start_time).timestamp()),
         "tokens": result.run.tokens_used,
         "quality": cells,
         "speed": speed.model_dump(mode="json", by_alias=True, exclude_none=True) if speed else None,

@@ -7,7 +7,8 @@ version. Probes come in rounds of one for each category and level, so that an ea
 from collections.abc import Mapping
 from typing import assert_never
 
-from steelyard.api.profile import Category, Level, Suite
+from steelyard.api.measuring import Suite
+from steelyard.api.profile import Category, Level
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import Probe, Templates
 from steelyard_profiler.probes import extraction, instruction, math, reasoning, words

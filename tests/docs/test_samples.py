@@ -66,9 +66,17 @@ def test_the_samples_are_accepted_and_have_no_problem() -> None:
     assert len(table.candidates) >= 4
 
 
+def test_the_samples_for_a_cluster_lack_only_what_a_cluster_has() -> None:
+    loaded = reading.load(SAMPLES / "kubernetes")
+    _, problems = compile_table(loaded.resources, "default")
+
+    assert loaded.warnings == ()
+    assert {problem.reason for problem in problems} == {"ServiceNotFound", "NoCandidates"}
+
+
 @pytest.mark.parametrize("kind", SPECS)
 def test_every_field_of_a_spec_is_in_a_sample(kind: str) -> None:
-    documents = [one for path in SAMPLES.glob("*.yaml") for one in yaml.safe_load_all(path.read_text())]
+    documents = [one for path in SAMPLES.rglob("*.yaml") for one in yaml.safe_load_all(path.read_text())]
     shown = {path for one in documents if one["kind"] == kind for path in fields_in(one["spec"], "spec")}
 
     assert set(fields_of(SPECS[kind], "spec")) - shown == set()

@@ -10,7 +10,8 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from steelyard.api.profile import Category, Level, Suite
+from steelyard.api.measuring import Suite
+from steelyard.api.profile import Category, Level
 from steelyard_profiler import workload
 from steelyard_profiler.target import Target
 

@@ -7,16 +7,26 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
-from steelyard.api.resources import AnyResource, ConfigMap, ResourceSet, Secret
+from steelyard.api.resources import (
+    SERVICE_NAME_LABEL,
+    AnyResource,
+    ConfigMap,
+    EndpointSlice,
+    ResourceSet,
+    Secret,
+    Service,
+)
 
 LABELLED = {SECRET_LABEL: SECRET_LABEL_VALUE}
 
 
-def backend(name: str, *models: str, url: str = "http://127.0.0.1:8000", **spec: Any) -> LLMBackend:
-    """A backend that lists these models."""
+def backend(name: str, *models: str, **spec: Any) -> LLMBackend:
+    """A backend that lists these models, on loopback unless told otherwise."""
     labels = spec.pop("labels", {})
     status = spec.pop("status", {})
-    body = {"engine": "VLLM", "url": url, "models": [{"name": model} for model in models], **spec}
+    body = {"engine": "VLLM", "models": [{"name": model} for model in models], **spec}
+    if "serviceRef" not in body:
+        body.setdefault("url", "http://127.0.0.1:8000")
     return LLMBackend.model_validate_json(
         json.dumps({"metadata": {"name": name, "labels": labels}, "spec": body, "status": status})
     )
@@ -58,10 +68,24 @@ def secret(name: str, values: dict[str, str], labels: dict[str, str] | None = No
     return Secret.model_validate_json(json.dumps({"metadata": metadata, "stringData": values}))
 
 
+def service(name: str, *ports: dict[str, Any], **spec: Any) -> Service:
+    """A Service with these ports, unnamed 8000 if none is given."""
+    body = {"ports": list(ports) or [{"port": 8000}], **spec}
+    return Service.model_validate_json(json.dumps({"metadata": {"name": name}, "spec": body}))
+
+
+def endpoint_slice(of_service: str, *endpoints: dict[str, Any], **fields: Any) -> EndpointSlice:
+    """Pods behind a Service, on their unnamed port 8000 unless told otherwise."""
+    metadata = {"name": f"{of_service}-abc", "labels": {SERVICE_NAME_LABEL: of_service}}
+    body = {"addressType": "IPv4", "endpoints": list(endpoints), "ports": [{"port": 8000}], **fields}
+    return EndpointSlice.model_validate_json(json.dumps({"metadata": metadata, **body}))
+
+
 def resource_set(*resources: AnyResource) -> ResourceSet:
     """All of these, by kind and key."""
     by_type: dict[type, dict[tuple[str, str], Any]] = {
-        kind: {} for kind in (LLMBackend, ModelProfile, RoutingPolicy, Secret, ConfigMap)
+        kind: {}
+        for kind in (LLMBackend, ModelProfile, RoutingPolicy, Secret, ConfigMap, Service, EndpointSlice)
     }
     for one in resources:
         by_type[type(one)][one.namespace, one.name] = one

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steelyard.api.profile import Suite
+from steelyard.api.measuring import Suite
 from steelyard_profiler import answers, workload
 
 NUMBERS = {

@@ -7,7 +7,8 @@ import pytest
 
 from fakes.profiled_engine import Fault, ProfiledEngine
 from steelyard.api.backend import ObservedModel
-from steelyard.api.profile import LOAD_OUTPUT_TOKENS, Category, Level, ModelProfileSpec, Quality
+from steelyard.api.measuring import LOAD_OUTPUT_TOKENS
+from steelyard.api.profile import Category, Level, ModelProfileSpec, Quality
 from steelyard_cli.engines.fleet import Engine
 from steelyard_profiler import profiling, workload
 from steelyard_profiler.drive import Drive
@@ -208,7 +209,7 @@ MODELS = {
         [{"id": "a", "meta": {"n_ctx": 9}}],
         (ObservedModel(name="a", context_tokens=9),),
     ),
-    "odd entries": ([{"id": ""}, {"id": "a\n", "meta": 1}], (ObservedModel(name="a"),)),
+    "odd entries": ([{"id": ""}, {"id": "a\n"}, {"id": "b", "meta": 1}], (ObservedModel(name="b"),)),
 }
 
 
@@ -224,7 +225,7 @@ def test_the_engines_models_are_listed(case: str) -> None:
     [
         ([], Fault.NONE, "NoModels"),
         (["a"], Fault.HTML, "NotAnEngine"),
-        ([1, None], Fault.NONE, "NotAnEngine"),
+        ([1, None], Fault.NONE, "NoModels"),
     ],
 )
 def test_a_list_that_is_none_is_a_failure(models: list[str], fault: Fault, reason: str) -> None:

@@ -3,7 +3,8 @@
 import hashlib
 from collections import Counter
 
-from steelyard.api.profile import Level, Suite
+from steelyard.api.measuring import Suite
+from steelyard.api.profile import Level
 from steelyard_profiler import workload
 from steelyard_profiler.draws import Draws
 

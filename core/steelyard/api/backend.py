@@ -1,12 +1,21 @@
 """LLMBackend: an engine that serves models, as its owner describes it and as it was last seen."""
 
+import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from steelyard.api.meta import Condition, KeyRef, ModelName, Money, Resource, Spec
+from steelyard.api.measuring import ProfileOptions
+from steelyard.api.meta import Conditions, DnsName, KeyRef, ModelName, Money, Resource, Spec
+from steelyard.api.rules import SET, Rule, map_by
+
+Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
+"""A digest of a model's weights."""
+
+PortName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+"""The name of a Service's port."""
 
 
 class Engine(StrEnum):
@@ -24,6 +33,20 @@ class Location(StrEnum):
 
     LOCAL = "Local"
     EXTERNAL = "External"
+
+
+class ServiceRouting(StrEnum):
+    """Which addresses of a Service are used."""
+
+    ENDPOINTS = "Endpoints"
+    CLUSTER_IP = "ClusterIP"
+
+
+class ProfilingMode(StrEnum):
+    """Whether profiles are made without being asked for."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
 
 
 class CostBasis(StrEnum):
@@ -74,7 +97,7 @@ class BackendModel(Spec):
 
     name: ModelName
     """The engine's own name of the model."""
-    aliases: Annotated[tuple[ModelName, ...], Field(max_length=16)] = ()
+    aliases: Annotated[tuple[ModelName, ...], Field(max_length=16), *SET] = ()
     """Further names that clients may ask for."""
     context_tokens: Annotated[int, Field(ge=1)] | None = None
     """The longest prompt with answer, in tokens; overrides what the engine reports."""
@@ -99,7 +122,7 @@ class Tls(Spec):
     ca_ref: KeyRef | None = None
     """The ConfigMap or labelled Secret with the authority's certificate in PEM; absent: the system's."""
     server_name: Annotated[str, Field(min_length=1, max_length=253)] | None = None
-    """The name that the certificate must carry; absent: the URL's host."""
+    """The name that the certificate must carry; absent: the URL's host, or the Service's."""
 
 
 class Timeouts(Spec):
@@ -115,48 +138,121 @@ class Timeouts(Spec):
     """Answers that are not streamed only: from the request sent to the end."""
 
 
+class ServiceRef(Spec):
+    """A Service of the same namespace, in front of the engine's pods."""
+
+    rules = (
+        Rule(
+            "type(self.port) == int ? self.port > 0 && self.port < 65536 :"
+            " self.port.matches('^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$')",
+            "port must be 1 to 65535 or the name of a port",
+            lambda reference: True,  # the type of port says the same
+        ),
+    )
+
+    name: DnsName
+    """The Service's name."""
+    port: Annotated[int, Field(ge=1, le=65535)] | PortName
+    """The Service's port, by number or by name."""
+    path: Annotated[str, Field(max_length=1024, pattern=r"^(/[^?#\s]*)?$")] = ""
+    """Path before /chat/completions; empty means /v1."""
+    routing: ServiceRouting = ServiceRouting.ENDPOINTS
+    """Endpoints: each ready pod by its own address. ClusterIP: the Service's name, as meshes need it."""
+
+
+class Probe(Spec):
+    """How the operator looks whether the engine answers."""
+
+    interval_seconds: Annotated[int, Field(ge=1, le=3600)] = 10
+    """Time between two probes; each asks one endpoint, in turn."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=60)] = 3
+    """How long an answer may take."""
+    unhealthy_after: Annotated[int, Field(ge=1, le=100)] = 3
+    """Failures in a row after which an endpoint counts as not reachable."""
+
+
+class Profiling(Spec):
+    """Which of the models are measured, and how."""
+
+    mode: ProfilingMode | None = None
+    """Automatic: a ModelProfile for each model. Manual: none. Absent: Automatic for Local backends."""
+    max_profiles: Annotated[int, Field(ge=0, le=256)] = 20
+    """The most ModelProfiles made for this backend."""
+    template: ProfileOptions = ProfileOptions()
+    """What the spec of each of them says."""
+    retain_hours: Annotated[int, Field(ge=0, le=87600)] = 168
+    """How long one stays whose model went away."""
+
+
+def _url_is_sound(spec: "LLMBackendSpec") -> bool:
+    if spec.url is None:
+        return True
+    try:
+        url = urlsplit(spec.url)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
 class LLMBackendSpec(Spec):
     """What the owner says of an engine."""
 
+    rules = (
+        Rule(
+            "has(self.url) != has(self.serviceRef)",
+            "url or serviceRef, exactly one of them: name the engine's Service or give its address",
+            lambda spec: (spec.url is None) != (spec.service_ref is None),
+        ),
+        Rule(
+            "!has(self.url) || !self.url.matches('^[a-zA-Z]+://[^/?#]*@')",
+            "url must not hold a user or password: put the key in a Secret and name it in credentialsRef",
+            lambda spec: spec.url is None or re.match("[a-zA-Z]+://[^/?#]*@", spec.url) is None,
+        ),
+        Rule(
+            "!has(self.url) || !self.url.matches('[?#]')",
+            "url must not have a query or fragment: give the base address only",
+            lambda spec: spec.url is None or not set("?#") & set(spec.url),
+        ),
+        Rule(
+            "!has(self.url) || (isURL(self.url) && url(self.url).getScheme() in ['http', 'https']"
+            " && url(self.url).getHostname() != '' && (url(self.url).getPort() == ''"
+            " || (size(url(self.url).getPort()) < 6 && int(url(self.url).getPort()) in 1..65535)))",
+            "url must be http(s)://host[:port][/path]",
+            _url_is_sound,
+        ),
+        Rule(
+            "!has(self.tls) || has(self.serviceRef) || self.url.startsWith('https:')",
+            "tls needs an https url: write https:// or remove tls",
+            lambda spec: (
+                spec.tls is None or spec.service_ref is not None or (spec.url or "").startswith("https:")
+            ),
+        ),
+    )
+
     engine: Engine
     """The software that answers."""
-    url: Annotated[str, Field(min_length=1, max_length=2048)]
+    url: Annotated[str, Field(min_length=1, max_length=2048)] | None = None
     """Where it answers, as http(s)://host[:port][/path]. No path means /v1; a path replaces it."""
-    models: Annotated[tuple[BackendModel, ...], Field(max_length=256)] = ()
+    service_ref: ServiceRef | None = None
+    """The Service in front of its pods; exactly one of url and serviceRef."""
+    models: Annotated[tuple[BackendModel, ...], Field(max_length=256), *map_by("name")] = ()
     """What it serves. Empty: every model that the engine reports (External backends must list theirs)."""
     cost: Cost | None = None
     """What an endpoint costs by the hour; replaces the models' price."""
     credentials_ref: KeyRef | None = None
     """The labelled Secret and key with the engine's API key, sent as a bearer token."""
     tls: Tls | None = None
-    """How the engine's certificate is checked; only with an https URL."""
+    """How the engine's certificate is checked. With serviceRef its presence, even {}, means https."""
     location: Location | None = None
-    """Absent: loopback, private addresses, single-label hosts, *.svc and *.local are Local, else External."""
+    """Absent: Services, loopback, private addresses, single-label hosts, *.svc and *.local are Local."""
+    max_concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Requests that one endpoint works on at once: more of them wait, and cost. Absent: 8, Ollama 2."""
     timeouts: Timeouts = Timeouts()
     """How long each phase of a request may take."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        names = [model.name for model in self.models]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"models lists {twice!r} twice: keep one entry for each model")
-        try:
-            url = urlsplit(self.url)
-            port = url.port
-        except ValueError as error:
-            raise ValueError(f"url is not a URL ({error}): write http://host:port") from error
-        if url.scheme not in ("http", "https") or not url.hostname or port == 0:
-            raise ValueError(f"url must be http(s)://host[:port][/path], got {self.url!r}")
-        if url.username or url.password:
-            raise ValueError(
-                "url must not hold a user or password: put the key in a Secret and name it in credentialsRef"
-            )
-        if url.query or url.fragment:
-            raise ValueError("url must not have a query or fragment: give the base address only")
-        if self.tls is not None and url.scheme != "https":
-            raise ValueError("tls needs an https url: write https:// or remove tls")
-        return self
+    probe: Probe = Probe()
+    """How the operator looks whether it answers."""
+    profiling: Profiling = Profiling()
+    """Which models the operator measures, and how."""
 
 
 class ObservedModel(Spec):
@@ -164,8 +260,21 @@ class ObservedModel(Spec):
 
     name: ModelName
     """The engine's own name of the model."""
+    digest: Digest | None = None
+    """Digest of its weights, where the engine tells it."""
     context_tokens: Annotated[int, Field(ge=1)] | None = None
     """The context length that the engine reports, in tokens."""
+    endpoints: Annotated[int, Field(ge=1)] | None = None
+    """Endpoints that reported it; absent in files."""
+
+
+class BackendSummary(Spec):
+    """What kubectl prints."""
+
+    models: Annotated[int, Field(ge=0)]
+    """Models that it serves."""
+    endpoints: Annotated[str, Field(max_length=32)]
+    """Endpoints that answer, of all that there are: 2/3."""
 
 
 class LLMBackendStatus(Spec):
@@ -173,9 +282,15 @@ class LLMBackendStatus(Spec):
 
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The metadata.generation that this status is about."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Accepted, ResolvedRefs, Reachable, Ready."""
-    models: Annotated[tuple[ObservedModel, ...], Field(max_length=256)] = ()
+    conditions: Conditions = ()
+    """Accepted, ResolvedRefs, Reachable, Uniform (its endpoints are alike), Ready."""
+    location: Location | None = None
+    """Where it runs, as it says or as its address tells."""
+    engine_version: Annotated[str, Field(max_length=64)] | None = None
+    """The engine's version, where it tells it."""
+    summary: BackendSummary | None = None
+    """What kubectl prints."""
+    models: Annotated[tuple[ObservedModel, ...], Field(max_length=256), *map_by("name")] = ()
     """The models that the engine reported; they count where spec.models is empty."""
 
 

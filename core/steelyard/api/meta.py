@@ -5,10 +5,12 @@ completely when it was made; an unknown field never passes.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
+
+from steelyard.api.rules import Rule, map_by
 
 DEFAULT_NAMESPACE = "default"
 """The namespace of an object in a file that names none, as kubectl has it."""
@@ -19,6 +21,9 @@ SECRET_LABEL = "steelyard.dev/kind"  # noqa: S105 - a label's name
 SECRET_LABEL_VALUE = "backend-credential"  # noqa: S105 - a label's value
 """The value of `SECRET_LABEL`."""
 
+PROFILE_NOW = "steelyard.dev/profile-now"
+"""Annotation of a ModelProfile: any new value asks for one more run."""
+
 _SERVER_FIELDS = frozenset(
     {
         "deletionGracePeriodSeconds",
@@ -26,8 +31,6 @@ _SERVER_FIELDS = frozenset(
         "finalizers",
         "generateName",
         "managedFields",
-        "ownerReferences",
-        "resourceVersion",
         "selfLink",
     }
 )
@@ -45,8 +48,18 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 """A whole number of percent, 0 to 100."""
 
 
+LabelValue = Annotated[str, Field(max_length=63)]
+"""A label's value."""
+
+Time = Annotated[AwareDatetime, Field(strict=False)]
+"""A moment with its time zone."""
+
+
 class Spec(BaseModel):
     """Base of every type that users write: frozen, strict, camelCase outside, snake_case inside."""
+
+    rules: ClassVar[tuple[Rule, ...]] = ()
+    """What must hold between the fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -56,6 +69,13 @@ class Spec(BaseModel):
         strict=True,
         use_attribute_docstrings=True,
     )
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        for rule in self.rules:
+            if not rule.holds(self):
+                raise ValueError(rule.message)
+        return self
 
 
 class ConditionStatus(StrEnum):
@@ -83,6 +103,19 @@ class Condition(Spec):
     """When status last changed."""
 
 
+class OwnerReference(Spec):
+    """An object with which another one goes."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    kind: str
+    """The owner's kind."""
+    name: str
+    """The owner's name."""
+    uid: str
+    """The owner's identifier."""
+
+
 class ObjectMeta(Spec):
     """The part of Kubernetes object metadata that Steelyard reads; what the API server adds is ignored."""
 
@@ -90,7 +123,7 @@ class ObjectMeta(Spec):
     """The object's name, unique for its kind in its namespace."""
     namespace: DnsName = DEFAULT_NAMESPACE
     """The object's namespace."""
-    labels: dict[str, str] = Field(default={})
+    labels: dict[str, LabelValue] = Field(default={})
     """Labels, which a policy's selector matches."""
     annotations: dict[str, str] = Field(default={})
     """Annotations, kept as they are."""
@@ -98,8 +131,12 @@ class ObjectMeta(Spec):
     """The API server's identifier of this object; empty in files."""
     generation: Annotated[int, Field(ge=0)] = 0
     """Counts changes of spec; 0 in files."""
-    creation_timestamp: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    creation_timestamp: Time | None = None
     """When the object was made; absent in files."""
+    resource_version: str = ""
+    """What the API server calls this state of the object; empty in files."""
+    owner_references: tuple[OwnerReference, ...] = ()
+    """Objects with which this one goes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +144,10 @@ class ObjectMeta(Spec):
         if isinstance(value, dict):
             return {key: field for key, field in value.items() if key not in _SERVER_FIELDS}
         return value
+
+
+Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), *map_by("type")]
+"""One condition of each type."""
 
 
 class KeyRef(Spec):

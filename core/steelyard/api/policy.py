@@ -1,13 +1,14 @@
 """RoutingPolicy: which model answers which request."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from steelyard.api.backend import Location
-from steelyard.api.meta import Condition, ModelName, Money, Percent, Resource, Spec
+from steelyard.api.meta import Conditions, DnsName, LabelValue, ModelName, Money, Percent, Resource, Spec
 from steelyard.api.profile import Category
+from steelyard.api.rules import SET, Rule, map_by
 
 
 class Goal(StrEnum):
@@ -49,6 +50,10 @@ class Capability(StrEnum):
     IMAGES = "images"
 
 
+HeaderValue = Annotated[str, Field(max_length=4096)]
+"""The value of a request header."""
+
+
 class PolicyModel(Spec):
     """A name that clients ask for."""
 
@@ -61,7 +66,7 @@ class PolicyModel(Spec):
 class Match(Spec):
     """What a request must be for this policy to answer it; all that is given must hold."""
 
-    headers: Annotated[dict[str, str], Field(max_length=16)] = Field(default={})
+    headers: Annotated[dict[str, HeaderValue], Field(max_length=16)] = Field(default={})
     """Request headers and the exact value of each."""
     min_prompt_tokens: Annotated[int, Field(ge=0)] = 0
     """The least length of the prompt, in tokens (UTF-8 bytes ÷ 4)."""
@@ -70,19 +75,27 @@ class Match(Spec):
 class Selector(Spec):
     """A label selector over backends."""
 
-    match_labels: Annotated[dict[str, str], Field(max_length=16)] = Field(default={})
+    match_labels: Annotated[dict[str, LabelValue], Field(max_length=16)] = Field(default={})
     """Labels that the backend must carry; none: every backend."""
 
 
 class When(Spec):
     """When a candidate is eligible."""
 
-    categories: Annotated[tuple[Category, ...], Field(min_length=1, max_length=10)]
+    categories: Annotated[tuple[Category, ...], Field(min_length=1, max_length=10), *SET]
     """The request's most probable category must be one of these."""
 
 
 class CandidateEntry(Spec):
     """Models that may answer."""
+
+    rules = (
+        Rule(
+            "has(self.selector) || (has(self.models) && size(self.models) > 0)",
+            "a candidate needs selector or models: name models, or write selector: {} for all",
+            lambda entry: entry.selector is not None or bool(entry.models),
+        ),
+    )
 
     selector: Selector | None = None
     """The backends; absent: every one."""
@@ -92,14 +105,6 @@ class CandidateEntry(Spec):
     """When they are eligible; absent: always."""
     weight_percent: Percent | None = None
     """With order Weighted: this entry's share of conversations, among the entries that are eligible."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.selector is None and not self.models:
-            raise ValueError(
-                "a candidate needs selector or models: name models, or write selector: {} for all"
-            )
-        return self
 
 
 class Require(Spec):
@@ -111,7 +116,7 @@ class Require(Spec):
     """The least expected quality for the request."""
     max_usd_per_million_tokens: Money | None = None
     """The highest price, the larger of input and output."""
-    capabilities: Annotated[tuple[Capability, ...], Field(max_length=16)] = ()
+    capabilities: Annotated[tuple[Capability, ...], Field(max_length=16), *SET] = ()
     """What it must be able to do."""
 
 
@@ -140,12 +145,40 @@ class Failover(Spec):
     """The most attempts for one request; endpoints that could not be reached at all do not count."""
 
 
+def _is_weighted(candidates: tuple[CandidateEntry, ...]) -> bool:
+    weights = [entry.weight_percent for entry in candidates]
+    return None not in weights and any(weights)
+
+
 class RoutingPolicySpec(Spec):
     """Which model answers which request."""
 
-    models: Annotated[tuple[PolicyModel, ...], Field(min_length=1, max_length=32)]
+    rules = (
+        Rule(
+            "self.order != 'Weighted' || (has(self.candidates)"
+            " && self.candidates.all(entry, has(entry.weightPercent))"
+            " && self.candidates.exists(entry, entry.weightPercent > 0))",
+            "order Weighted needs weightPercent in every candidate, one of them above 0",
+            lambda spec: spec.order is not Order.WEIGHTED or _is_weighted(spec.candidates),
+        ),
+        Rule(
+            "self.order == 'Weighted' || !has(self.candidates)"
+            " || !self.candidates.exists(entry, has(entry.weightPercent))",
+            "weightPercent needs order: Weighted: set it or remove weightPercent",
+            lambda spec: (
+                spec.order is Order.WEIGHTED or all(one.weight_percent is None for one in spec.candidates)
+            ),
+        ),
+        Rule(
+            "self.order != 'AsListed' || (has(self.candidates) && size(self.candidates) > 0)",
+            "order AsListed needs candidates: list the models in the order to try",
+            lambda spec: spec.order is not Order.AS_LISTED or bool(spec.candidates),
+        ),
+    )
+
+    models: Annotated[tuple[PolicyModel, ...], Field(min_length=1, max_length=32), *map_by("name")]
     """The names that clients ask for and that this policy answers."""
-    priority: int = 0
+    priority: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)] = 0
     """Among policies with one name the highest is tried first, then the oldest, then by name."""
     match: Match = Match()
     """What a request must be."""
@@ -168,27 +201,13 @@ class RoutingPolicySpec(Spec):
     failover: Failover = Failover()
     """How often another endpoint is tried."""
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        names = [model.name for model in self.models]
-        if len(set(names)) != len(names):
-            raise ValueError("models lists a name twice: keep one entry for each name")
-        weighted = [entry.weight_percent for entry in self.candidates]
-        if self.order is Order.WEIGHTED and (not weighted or not any(weighted) or None in weighted):
-            raise ValueError("order Weighted needs weightPercent in every candidate, one of them above 0")
-        if self.order is not Order.WEIGHTED and any(weight is not None for weight in weighted):
-            raise ValueError("weightPercent needs order: Weighted: set it or remove weightPercent")
-        if self.order is Order.AS_LISTED and not self.candidates:
-            raise ValueError("order AsListed needs candidates: list the models in the order to try")
-        return self
-
 
 class PolicyCandidate(Spec):
     """A model that this policy may choose."""
 
     model: ModelName
     """The model."""
-    backend: str
+    backend: DnsName
     """Its backend."""
     eligible: bool
     """Whether it can be chosen now."""
@@ -196,11 +215,24 @@ class PolicyCandidate(Spec):
     """Why not."""
 
 
+class PolicySummary(Spec):
+    """What kubectl prints."""
+
+    models: Annotated[str, Field(max_length=1024)]
+    """The names that it answers."""
+    candidates: Annotated[str, Field(max_length=32)]
+    """Models that can be chosen now, of all that it selects: 3/5."""
+
+
 class RoutingPolicyStatus(Spec):
     """What the policy resolves to."""
 
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The metadata.generation that this status is about."""
+    conditions: Conditions = ()
     """Accepted, ResolvedRefs, Ready."""
+    summary: PolicySummary | None = None
+    """What kubectl prints."""
     candidates: Annotated[tuple[PolicyCandidate, ...], Field(max_length=50)] = ()
     """The models that it may choose, sorted."""
 

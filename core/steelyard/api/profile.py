@@ -5,20 +5,15 @@ Invariant: what was not measured is absent, never 0.
 
 import hashlib
 import re
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from steelyard.api.backend import Capabilities, TokenPrice
-from steelyard.api.meta import Condition, LocalObjectRef, ModelName, Percent, Resource, Spec
-
-LOAD_PROMPT_TOKENS = 512
-"""Length of the prompts that speed is measured with, in tokens."""
-
-LOAD_OUTPUT_TOKENS = 128
-"""The longest answer that speed is measured with, in tokens."""
+from steelyard.api.backend import Capabilities, Digest, TokenPrice
+from steelyard.api.measuring import ProfileOptions
+from steelyard.api.meta import Conditions, LocalObjectRef, ModelName, Percent, Resource, Spec, Time
+from steelyard.api.rules import Immutable, map_by
 
 
 class Category(StrEnum):
@@ -44,34 +39,18 @@ class Level(StrEnum):
     HARD = "Hard"
 
 
-class Suite(StrEnum):
-    """How much is measured."""
-
-    QUICK = "Quick"
+_OTHER_PAIR = "cannot be changed: make another ModelProfile for the other pair of model and backend"
 
 
-class ProfileLimits(Spec):
-    """Bounds of one run; a run that meets one reports what it has, or fails and says which."""
-
-    max_duration_seconds: Annotated[int, Field(ge=10, le=86400)] = 900
-    """The longest that a run may take."""
-    max_tokens: Annotated[int, Field(ge=1000, le=100_000_000)] = 200_000
-    """The most tokens, prompt and output together, that a run may spend."""
-
-
-class ModelProfileSpec(Spec):
+class ModelProfileSpec(ProfileOptions):
     """What to measure."""
 
-    backend_ref: LocalObjectRef
+    backend_ref: Annotated[LocalObjectRef, Immutable(f"backendRef {_OTHER_PAIR}")]
     """The LLMBackend that serves the model."""
-    model: ModelName
+    model: Annotated[ModelName, Immutable(f"model {_OTHER_PAIR}")]
     """The model, as its engine names it."""
-    suite: Suite = Suite.QUICK
-    """Which set of probes."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
-    """The same seed gives the same probes, so that models are compared on the same questions."""
-    limits: ProfileLimits = ProfileLimits()
-    """Bounds of one run."""
+    suspend: bool = False
+    """In a cluster: true ends a run under way and begins none; what was measured stays."""
 
 
 class LevelScore(Spec):
@@ -102,15 +81,10 @@ class CategoryScore(Spec):
     """Low end of the 95 % interval of scorePercent."""
     high_percent: Percent | None = None
     """High end of the 95 % interval of scorePercent."""
-    levels: Annotated[tuple[LevelScore, ...], Field(min_length=1, max_length=3)]
+    levels: Annotated[tuple[LevelScore, ...], Field(min_length=1, max_length=3), *map_by("level")]
     """The same by difficulty; decisions are made from these."""
     output_tokens_mean: Annotated[int, Field(ge=1)] | None = None
     """Mean length of an answer, in tokens."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _refuse_twice("levels", [score.level for score in self.levels])
-        return self
 
 
 class OverallScore(Spec):
@@ -131,13 +105,8 @@ class Quality(Spec):
 
     overall: OverallScore | None = None
     """Over all categories."""
-    categories: Annotated[tuple[CategoryScore, ...], Field(max_length=10)] = ()
+    categories: Annotated[tuple[CategoryScore, ...], Field(max_length=10), *map_by("name")] = ()
     """By category."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _refuse_twice("categories", [score.name for score in self.categories])
-        return self
 
 
 class Ttft(Spec):
@@ -167,24 +136,42 @@ class Fingerprint(Spec):
     """The suite and its version, as Quick/1."""
     seed: Annotated[int, Field(ge=0)]
     """The seed of the probes."""
+    model_digest: Digest | None = None
+    """Digest of the model's weights, where the engine tells it."""
+    engine_version: Annotated[str, Field(max_length=64)] | None = None
+    """The engine's version, where it tells it."""
+    endpoint: Annotated[str, Field(max_length=320)] | None = None
+    """The address that was measured, as host:port."""
 
 
 class Run(Spec):
     """The last run."""
 
-    start_time: AwareDatetime
+    start_time: Time
     """When it began."""
-    completion_time: AwareDatetime
-    """When it ended."""
-    tokens_used: Annotated[int, Field(ge=0)]
+    completion_time: Time | None = None
+    """When it ended; absent while it is under way."""
+    tokens_used: Annotated[int, Field(ge=0)] = 0
     """Tokens spent, prompt and output together."""
+    job_name: Annotated[str, Field(max_length=63)] | None = None
+    """The Job that measures; absent where there is no cluster."""
+    cause: Annotated[str, Field(max_length=64)] | None = None
+    """What the run is for: a digest of the spec, the engine and the annotation profile-now as it began."""
+    attempts: Annotated[int, Field(ge=1)] | None = None
+    """Runs for this cause so far, this one included."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """How it goes, in a sentence: what its pod waits for, or why the next attempt comes later."""
 
 
 class ModelProfileStatus(Spec):
     """What was measured, and whether the last run succeeded."""
 
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
-    """Accepted, ResolvedRefs, Succeeded (the last run), Ready."""
+    observed_generation: Annotated[int, Field(ge=0)] = 0
+    """The metadata.generation that this status is about."""
+    conditions: Conditions = ()
+    """Accepted, ResolvedRefs, Succeeded (the last run), Fresh (the measurement still holds), Ready."""
+    gone_since: Time | None = None
+    """Since when the backend no longer serves the model; absent while it does."""
     fingerprint: Fingerprint | None = None
     """What the measurement holds for."""
     quality: Quality | None = None
@@ -210,12 +197,6 @@ class ModelProfile(Resource):
     """What to measure."""
     status: ModelProfileStatus = ModelProfileStatus()
     """What was measured."""
-
-
-def _refuse_twice(field: str, names: Sequence[str]) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"{field} lists {name} twice: keep one entry")
 
 
 def automatic_name(backend: str, model: str) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from steelyard.api.backend import LLMBackend
-from steelyard.api.meta import Resource
+from steelyard.api.meta import Resource, Spec
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
 
@@ -58,7 +58,97 @@ class ConfigMap(Resource):
     """Binary values in base64, not read."""
 
 
-AnyResource = LLMBackend | ModelProfile | RoutingPolicy | Secret | ConfigMap
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+"""Label of an EndpointSlice with the name of its Service."""
+
+
+class _Foreign(Spec):
+    """Base of parts of Kubernetes' own kinds: fields that are not read are left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ServicePort(_Foreign):
+    """A port of a Service."""
+
+    name: str = ""
+    """Its name; empty where it is the only one."""
+    port: int
+    """Its number."""
+    protocol: str = "TCP"
+    """TCP, UDP or SCTP."""
+
+
+class ServiceSpec(_Foreign):
+    """What a Service says."""
+
+    type: str = "ClusterIP"
+    """ClusterIP, NodePort, LoadBalancer or ExternalName."""
+    ports: tuple[ServicePort, ...] = ()
+    """Its ports."""
+
+
+class Service(Resource):
+    """A Kubernetes Service."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: Literal["v1"] = "v1"
+    """The version of this kind."""
+    kind: Literal["Service"] = "Service"
+    """The kind."""
+    spec: ServiceSpec = ServiceSpec()
+    """What it says."""
+
+
+class SliceConditions(_Foreign):
+    """In what state an endpoint is."""
+
+    ready: bool | None = None
+    """Whether it takes requests; absent: it does."""
+
+
+class SliceEndpoint(_Foreign):
+    """A pod behind a Service."""
+
+    addresses: tuple[str, ...]
+    """Its addresses, all for the same pod; the first counts."""
+    conditions: SliceConditions = SliceConditions()
+    """In what state it is."""
+
+
+class SlicePort(_Foreign):
+    """A port that all pods of a slice have."""
+
+    name: str = ""
+    """The Service port's name."""
+    port: int | None = None
+    """The pods' own port."""
+
+
+class EndpointSlice(Resource):
+    """Some of the pods behind a Service."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    api_version: Literal["discovery.k8s.io/v1"] = "discovery.k8s.io/v1"
+    """The version of this kind."""
+    kind: Literal["EndpointSlice"] = "EndpointSlice"
+    """The kind."""
+    address_type: str
+    """IPv4, IPv6 or FQDN."""
+    endpoints: tuple[SliceEndpoint, ...] | None = None
+    """The pods."""
+    ports: tuple[SlicePort, ...] | None = None
+    """Their ports."""
+
+    @property
+    def service(self) -> str:
+        """The name of the Service."""
+        return self.metadata.labels.get(SERVICE_NAME_LABEL, "")
+
+
+AnyResource = LLMBackend | ModelProfile | RoutingPolicy | Secret | ConfigMap | Service | EndpointSlice
 """Every kind that files may hold."""
 
 
@@ -76,3 +166,7 @@ class ResourceSet:
     """Secrets."""
     config_maps: Mapping[Key, ConfigMap] = field(default_factory=dict)
     """ConfigMaps."""
+    services: Mapping[Key, Service] = field(default_factory=dict)
+    """Services."""
+    endpoint_slices: Mapping[Key, EndpointSlice] = field(default_factory=dict)
+    """EndpointSlices."""

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from steelyard.api.backend import LLMBackend
+from steelyard.api.meta import Resource
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
-from steelyard.api.resources import AnyResource, ConfigMap, Key, ResourceSet, Secret
+from steelyard.api.resources import AnyResource, ConfigMap, EndpointSlice, Key, ResourceSet, Secret, Service
 from steelyard.files import documents, messages
 from steelyard.files.documents import Document, DocumentError
 from steelyard.files.problems import FilesError, Problem
@@ -36,13 +37,18 @@ KINDS: Mapping[str, tuple[str, type[AnyResource]]] = {
     "RoutingPolicy": (GROUP, RoutingPolicy),
     "Secret": ("v1", Secret),
     "ConfigMap": ("v1", ConfigMap),
+    "Service": ("v1", Service),
+    "EndpointSlice": ("discovery.k8s.io/v1", EndpointSlice),
 }
 """apiVersion and type by kind."""
 
-_KNOWN = f"known are LLMBackend, ModelProfile and RoutingPolicy of {GROUP}, Secret, ConfigMap and List of v1"
+_KNOWN = (
+    f"known are LLMBackend, ModelProfile and RoutingPolicy of {GROUP}, Secret, ConfigMap, Service and List "
+    "of v1, EndpointSlice of discovery.k8s.io/v1"
+)
 
 
-_R = TypeVar("_R", LLMBackend, ModelProfile, RoutingPolicy, Secret, ConfigMap)
+_R = TypeVar("_R", bound=Resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ def load(directory: Path) -> Loaded:
         policies=loading.of_type(RoutingPolicy),
         secrets=loading.of_type(Secret),
         config_maps=loading.of_type(ConfigMap),
+        services=loading.of_type(Service),
+        endpoint_slices=loading.of_type(EndpointSlice),
     )
     return Loaded(resources, tuple(sorted(loading.warnings, key=_by_place)), loading.places)
 

@@ -45,7 +45,7 @@ def spread(candidates: Iterable[Candidate], balance: BalanceType, load: Load, dr
     turn = draw % len(pool)
     pool = pool[turn:] + pool[:turn]
     if balance is BalanceType.LEAST_LOAD:
-        pool.sort(key=lambda attempt: load.in_flight(attempt.endpoint))
+        pool.sort(key=lambda attempt: load.in_flight(attempt.endpoint) / attempt.candidate.knee)
     pool.sort(key=lambda attempt: load.is_resting(attempt.endpoint))
     return pool
 

@@ -70,7 +70,7 @@ class _Site:
 
     backend: LLMBackend
     location: Location
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
 
 
 def _profiles(resources: ResourceSet, namespace: str, problems: list[Problem]) -> _Profiles:
@@ -104,6 +104,9 @@ def _candidates(
     if not listed and site.location is Location.EXTERNAL:
         message = "spec.models is empty on an External backend: list the models that may be used."
         raise endpoints.Unresolved("Accepted", "ModelsRequired", message)
+    if not site.endpoints:
+        message = "No pod of its Service is ready: see kubectl get pods."
+        problems.append(problem(backend, "Ready", "NoEndpoints", message))
     if not served:
         message = "The engine has not told its models yet: see that it runs, or list them in spec.models."
         problems.append(problem(backend, "Ready", "ModelsUnknown", message))
@@ -134,7 +137,8 @@ def _candidate(
         aliases=listed.aliases if listed else (),
         labels=site.backend.metadata.labels,
         location=site.location,
-        endpoints=(site.endpoint,),
+        endpoints=site.endpoints,
+        knee=site.backend.spec.max_concurrency or pricing.default_knee(site.backend.spec.engine),
         price=pricing.price_of(site.backend, listed, profile, site.location),
         capabilities=_capabilities(status.capabilities, listed.capabilities if listed else Capabilities()),
         context_tokens=context or None,
@@ -162,8 +166,10 @@ def _output_tokens_means(quality: Quality) -> tuple[float, ...]:
 
 
 def _unusable_names(backend: LLMBackend) -> Iterable[tuple[str, str]]:
-    for model in backend.spec.models:
-        for name in (model.name, *model.aliases):
+    listed = [(model.name, model.aliases) for model in backend.spec.models]
+    observed = [(model.name, ()) for model in backend.status.models]
+    for model, aliases in listed or observed:
+        for name in (model, *aliases):
             yield name, f"backend {backend.name!r}"
             yield f"{name}@{backend.name}", f"backend {backend.name!r}"
 

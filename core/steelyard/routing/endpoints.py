@@ -5,11 +5,13 @@ metadata addresses never do.
 """
 
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.backend import LLMBackend, Location, ServiceRef, ServiceRouting
 from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, KeyRef
-from steelyard.api.resources import ResourceSet, Secret
+from steelyard.api.resources import EndpointSlice, ResourceSet, Secret, Service, ServicePort
 from steelyard.routing.table import Endpoint
 
 METADATA_HOSTS = frozenset(
@@ -40,10 +42,12 @@ class Unresolved(Exception):
 
 
 def location(backend: LLMBackend) -> Location:
-    """Where the backend runs: as it says, else judged by its URL's host."""
+    """Where the backend runs: as it says, else Local for a Service, else judged by its URL's host."""
     if backend.spec.location is not None:
         return backend.spec.location
-    host = _host(urlsplit(backend.spec.url))
+    if backend.spec.url is None:
+        return Location.LOCAL
+    host = _of_url(backend.spec.url).host
     address = _address(host)
     if address is not None:
         return Location.LOCAL if address.is_private or address.is_loopback else Location.EXTERNAL
@@ -51,30 +55,114 @@ def location(backend: LLMBackend) -> Location:
     return Location.LOCAL if is_local else Location.EXTERNAL
 
 
-def resolve(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
-    """The backend's endpoint. Raises Unresolved when its URL is forbidden or a reference leads nowhere."""
-    url = urlsplit(backend.spec.url)
-    host = _host(url)
-    _refuse_forbidden(host)
-    port = url.port or _DEFAULT_PORTS[url.scheme]
-    tls = backend.spec.tls
-    shown = f"[{host}]" if ":" in host else host
-    return Endpoint(
-        name=f"{backend.name}@{shown}:{port}",
-        backend=backend.name,
-        scheme=url.scheme,
-        host=host,
-        port=port,
-        base_path=url.path.rstrip("/") if url.path not in ("", "/") else "/v1",
-        timeouts=backend.spec.timeouts,
-        authorization=_authorization(backend, resources),
-        ca_pem=_ca_pem(tls.ca_ref, backend, resources) if tls and tls.ca_ref else None,
-        server_name=tls.server_name if tls else None,
+def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]:
+    """The backend's endpoints by name; none while no pod of its Service is ready.
+
+    Raises Unresolved when an address is forbidden or a reference leads nowhere.
+    """
+    spec = backend.spec
+    server_name = spec.tls.server_name if spec.tls else None
+    if spec.service_ref is not None:
+        addresses = _of_service(spec.service_ref, backend, resources)
+        if spec.tls is not None and server_name is None:
+            server_name = f"{spec.service_ref.name}.{backend.namespace}.svc"
+    else:
+        addresses = [_of_url(spec.url or "")]
+    authorization = _authorization(backend, resources)
+    ca_pem = _ca_pem(spec.tls.ca_ref, backend, resources) if spec.tls and spec.tls.ca_ref else None
+    field = "spec.url" if spec.service_ref is None else f"Service {spec.service_ref.name}"
+    found = {}
+    for address in addresses:
+        _refuse_forbidden(address.host, field)
+        shown = f"[{address.host}]" if ":" in address.host else address.host
+        name = f"{backend.name}@{shown}:{address.port}"
+        found[name] = Endpoint(
+            name=name,
+            backend=backend.name,
+            scheme=address.scheme,
+            host=address.host,
+            port=address.port,
+            base_path=address.base_path,
+            timeouts=spec.timeouts,
+            authorization=authorization,
+            ca_pem=ca_pem,
+            server_name=server_name,
+        )
+    return tuple(found[name] for name in sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """Where to connect to."""
+
+    scheme: str
+    host: str
+    port: int
+    base_path: str
+
+
+def _of_url(text: str) -> _Address:
+    url = urlsplit(text)
+    host = (url.hostname or "").rstrip(".")
+    return _Address(url.scheme, host, url.port or _DEFAULT_PORTS[url.scheme], _base_path(url.path))
+
+
+def _base_path(path: str) -> str:
+    return path.rstrip("/") or "/v1"
+
+
+def _of_service(reference: ServiceRef, backend: LLMBackend, resources: ResourceSet) -> list[_Address]:
+    service = resources.services.get((backend.namespace, reference.name))
+    if service is None:
+        raise Unresolved(
+            "ResolvedRefs",
+            "ServiceNotFound",
+            f"spec.serviceRef names Service {backend.namespace}/{reference.name}, "
+            "which does not exist: create it or correct the name.",
+        )
+    port = _port(reference, service)
+    scheme = "http" if backend.spec.tls is None else "https"
+    base_path = _base_path(reference.path)
+    if reference.routing is ServiceRouting.CLUSTER_IP:
+        host = f"{service.name}.{service.namespace}.svc"
+        return [_Address(scheme, host, port.port, base_path)]
+    if service.spec.type == "ExternalName":
+        raise Unresolved(
+            "ResolvedRefs",
+            "ServiceHasNoPods",
+            f"spec.serviceRef names Service {service.name} of type ExternalName, which has no pods: "
+            "use spec.url, or routing: ClusterIP.",
+        )
+    slices = [
+        one
+        for (namespace, _), one in resources.endpoint_slices.items()
+        if namespace == backend.namespace and one.service == reference.name
+    ]
+    return [
+        _Address(scheme, host, number, base_path) for one in slices for host, number in _ready(one, port.name)
+    ]
+
+
+def _port(reference: ServiceRef, service: Service) -> ServicePort:
+    for port in service.spec.ports:
+        if reference.port in (port.port, port.name):
+            return port
+    has = ", ".join(f"{port.port} {port.name}".strip() for port in service.spec.ports) or "none"
+    raise Unresolved(
+        "ResolvedRefs",
+        "ServicePortNotFound",
+        f"spec.serviceRef.port is {reference.port}, which Service {service.name} does not have: "
+        f"its ports are {has}.",
     )
 
 
-def _host(url: SplitResult) -> str:
-    return (url.hostname or "").rstrip(".")
+def _ready(one: EndpointSlice, port_name: str) -> Iterator[tuple[str, int]]:
+    """Address and port of each pod that takes requests. An absent `ready` means yes, says Kubernetes."""
+    numbers = [port.port for port in one.ports or () if port.name == port_name and port.port is not None]
+    for endpoint in one.endpoints or ():
+        if endpoint.conditions.ready is not False and endpoint.addresses:
+            for number in numbers[:1]:
+                yield endpoint.addresses[0], number
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -86,19 +174,19 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return mapped or address
 
 
-def _refuse_forbidden(host: str) -> None:
+def _refuse_forbidden(host: str, field: str) -> None:
     address = _address(host)
     if host in METADATA_HOSTS or (address and (address.is_link_local or address in METADATA_ADDRESSES)):
         raise Unresolved(
             "Accepted",
             "UrlForbidden",
-            f"spec.url leads to {host}, a link-local or metadata address: name the engine's own address.",
+            f"{field} leads to {host}, a link-local or metadata address: name the engine's own address.",
         )
     if address and (address.is_unspecified or address.is_multicast):
         raise Unresolved(
             "Accepted",
             "UrlForbidden",
-            f"spec.url leads to {host}, which no server can have: name its address.",
+            f"{field} leads to {host}, which no server can have: name its address.",
         )
 
 

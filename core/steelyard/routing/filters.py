@@ -12,6 +12,9 @@ from steelyard.routing.table import Candidate, Policy
 LENGTH_SLACK = 2
 """A prompt rules a model out only above so many times its context: the estimate of tokens is rough."""
 
+NO_ENDPOINT = "no endpoint is ready"
+"""The reason of a candidate that has none now and may have one soon."""
+
 _PASSES_UNKNOWN = "chat"
 
 _MILLION = 1_000_000
@@ -63,6 +66,8 @@ def _split(
 
 
 def _lacking(pair: Candidate, turn: Turn, needs: Iterable[str], known: set[str]) -> Iterator[str]:
+    if not pair.endpoints:
+        yield NO_ENDPOINT
     for need in needs:
         has = pair.capabilities.get(need)
         if has is False:

@@ -3,12 +3,12 @@
 Unknown is None and stays unknown; it is never taken for free.
 """
 
-from steelyard.api.backend import BackendModel, CostBasis, LLMBackend, Location, TokenPrice
+from steelyard.api.backend import BackendModel, CostBasis, Engine, LLMBackend, Location, TokenPrice
 from steelyard.api.profile import ModelProfile
-from steelyard.routing.table import Price
+from steelyard.routing.table import DEFAULT_KNEE, Price
 
-KNEE = 8
-"""Requests in flight on one endpoint from which more of them begin to cost, where no curve was measured."""
+OLLAMA_KNEE = 2
+"""Requests in flight from which more begin to cost on Ollama, which works on few at once."""
 
 _MILLION = 1_000_000
 
@@ -27,20 +27,25 @@ def price_of(
     return Price(free, free)
 
 
+def default_knee(engine: Engine) -> int:
+    """Requests in flight from which more begin to cost, where `maxConcurrency` is absent."""
+    return OLLAMA_KNEE if engine is Engine.OLLAMA else DEFAULT_KNEE
+
+
 def usd_per_token(usd_per_million_tokens: str) -> float:
     """A Money string, in dollars for a million tokens, as dollars for one token."""
     return float(usd_per_million_tokens) / _MILLION
 
 
-def marginal_share(price: Price, in_flight: int) -> float | None:
+def marginal_share(price: Price, in_flight: int, knee: int) -> float | None:
     """The share of the price that one more request causes, 0 to 1; None: unknown.
 
     A Fixed endpoint is paid anyway: free below the knee, then in a line to the whole at twice the knee.
     """
     share = 1.0
     if price.basis is CostBasis.FIXED:
-        share = min(max(in_flight - KNEE, 0) / KNEE, 1.0)
-        if price.output_usd is None and in_flight < KNEE:
+        share = min(max(in_flight - knee, 0) / knee, 1.0)
+        if price.output_usd is None and in_flight < knee:
             return 0.0
     return None if price.output_usd is None else share
 

@@ -6,8 +6,8 @@ Invariant: unknown sorts after everything known and never counts as a number.
 from collections.abc import Callable, Collection
 from typing import assert_never
 
+from steelyard.api.measuring import LOAD_PROMPT_TOKENS
 from steelyard.api.policy import Goal, Weights
-from steelyard.api.profile import LOAD_PROMPT_TOKENS
 from steelyard.routing import pricing
 from steelyard.routing.decision import Distribution, Load, Request, Turn, Weighed
 from steelyard.routing.table import DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
@@ -26,7 +26,7 @@ def weigh(
     output_tokens = expected_output_tokens(candidate, distribution, request.max_tokens)
     price = candidate.price
     in_flight = 0 if price.basis is None else min(map(load.in_flight, candidate.endpoints))
-    share = pricing.marginal_share(price, in_flight)
+    share = pricing.marginal_share(price, in_flight, candidate.knee)
     return Weighed(
         candidate=candidate,
         quality=expected_quality(candidate, distribution),

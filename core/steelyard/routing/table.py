@@ -24,6 +24,10 @@ DEFAULT_OUTPUT_TOKENS = 200.0
 """Expected length of an answer where it was not measured, in tokens."""
 
 
+DEFAULT_KNEE = 8
+"""Requests in flight on one endpoint from which more of them wait, where nothing says otherwise."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Endpoint:
     """One address of a backend, with all that a request to it needs."""
@@ -77,13 +81,15 @@ class Candidate:
     location: Location
     """Where the backend runs."""
     endpoints: tuple[Endpoint, ...]
-    """Where it answers; never empty."""
+    """Where it answers; empty while no pod is ready."""
     price: Price
     """What its tokens cost."""
     capabilities: Mapping[str, bool]
     """Those that are known, by the API's name."""
     context_tokens: int | None = None
     """Context length in tokens."""
+    knee: int = DEFAULT_KNEE
+    """Requests in flight on one endpoint from which more of them wait, and begin to cost."""
     measured: bool = False
     """Whether a profile with quality counts."""
     rates: tuple[float, ...] = ()

@@ -8,6 +8,7 @@ Undecidable
 
 from collections.abc import Sequence
 
+from steelyard.routing import filters
 from steelyard.routing.decision import Rejected
 from steelyard.routing.table import Policy
 
@@ -44,3 +45,5 @@ class NoCandidate(Undecidable):
         super().__init__(f"No model {whose} can answer this request: {listed or 'it selects none'}.")
         self.rejected = tuple(rejected)
         """Every candidate with its reasons."""
+        self.may_pass = any(one.reasons == (filters.NO_ENDPOINT,) for one in rejected)
+        """Whether one of them could answer as soon as an endpoint of it is ready."""

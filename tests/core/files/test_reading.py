@@ -42,7 +42,7 @@ metadata: {name: s}
 """
 KNOWN = (
     "known are LLMBackend, ModelProfile and RoutingPolicy of steelyard.dev/v1alpha1, "
-    "Secret, ConfigMap and List of v1"
+    "Secret, ConfigMap, Service and List of v1, EndpointSlice of discovery.k8s.io/v1"
 )
 
 
@@ -58,7 +58,10 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "an unknown field far from any name": (
         PROFILE.replace("model: m", "model: m, zzz: 1"),
-        ["5: spec.zzz: unknown field; known are backendRef, model, suite, seed and limits"],
+        [
+            "5: spec.zzz: unknown field; known are suite, seed, refresh, limits, job, backendRef, model "
+            "and suspend"
+        ],
     ),
     "a field in snake case": (
         BACKEND + "  credentials_ref: {name: s, key: k}\n",
@@ -182,8 +185,8 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "a fault within a List": (
         f"apiVersion: v1\nkind: List\nitems:\n{as_item(BACKEND)}    x: 1\n",
         [
-            "10: items[0].spec.x: unknown field; known are engine, url, models, cost, credentialsRef, tls, "
-            "location and timeouts"
+            "10: items[0].spec.x: unknown field; known are engine, url, serviceRef, models, cost, "
+            "credentialsRef, tls, location, maxConcurrency, timeouts, probe and profiling"
         ],
     ),
     "a broken line": (
@@ -296,13 +299,12 @@ def test_shared_settings_may_be_merged_by_alias(tmp_path: Path) -> None:
 
 def test_unknown_fields_of_status_are_dropped_with_a_warning(tmp_path: Path) -> None:
     times = "startTime: 2026-11-21T10:00:00Z, completionTime: 2026-11-21T10:01:00Z"
-    status = f"status:\n  newer: {{a: 1}}\n  run: {{{times}, tokensUsed: 7,\n    jobName: j}}\n"
+    status = f"status:\n  newer: {{a: 1}}\n  run: {{{times}, tokensUsed: 7,\n    podName: j}}\n"
     write(tmp_path, a_yaml=PROFILE + status)
     loaded = reading.load(tmp_path)
-    run = loaded.resources.profiles["default", "p"].status.run
 
-    assert run is not None and run.tokens_used == 7
-    assert [(w.line, w.field) for w in loaded.warnings] == [(7, "status.newer"), (9, "status.run.jobName")]
+    assert loaded.resources.profiles["default", "p"].status.run is not None
+    assert [(w.line, w.field) for w in loaded.warnings] == [(7, "status.newer"), (9, "status.run.podName")]
 
 
 def test_an_empty_directory_is_an_empty_set(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_stated_location_wins_over_the_host() -> None:
     ],
 )
 def test_a_url_without_a_path_means_v1(url: str, port: int, path: str) -> None:
-    endpoint = endpoints.resolve(backend("b", "m", url=url), resource_set())
+    [endpoint] = endpoints.resolve(backend("b", "m", url=url), resource_set())
     assert (endpoint.port, endpoint.base_path) == (port, path)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol, cast
 COMMANDS = {
     "demo": "start real engines on this machine, measure them, route to them",
     "gateway": "route OpenAI-compatible requests to the models of a folder",
+    "operator": "measure the models of a Kubernetes cluster and write their status",
     "profile": "measure the models of a folder and write down what was found",
     "explain": "show which model would answer a request, and why",
     "validate": "check a folder of resources",

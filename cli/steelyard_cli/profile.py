@@ -14,6 +14,7 @@ from pathlib import Path
 
 from steelyard import settings
 from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.conditions import Fact
 from steelyard.api.measuring import Suite
 from steelyard.api.meta import LocalObjectRef, ObjectMeta
 from steelyard.api.profile import ModelProfile, ModelProfileSpec, ModelProfileStatus, automatic_name
@@ -28,7 +29,6 @@ from steelyard_cli.progress import OnProgress
 from steelyard_profiler import profiling, report
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.profiling import Result
-from steelyard_profiler.report import Fact
 from steelyard_profiler.target import Failure, Target
 
 

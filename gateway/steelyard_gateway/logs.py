@@ -1,32 +1,19 @@
-"""Log lines: one JSON object a line on standard error; those of requests are gathered into few writes.
+"""Log lines of the gateway; those of requests are gathered into few writes.
 
 Invariant: no line holds a header's value, a body's text or a secret.
 """
 
-import json
 import logging
 import time
 from typing import BinaryIO
 
 import msgspec
 
+from steelyard import logs
 from steelyard_gateway.ports import Outcome
 
 FLUSH_BYTES = 16_384
 """Request lines are gathered up to so many bytes, and written at least at every `flush`."""
-
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
-
-
-class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: time, level, event, and the record's own fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        line = {"time": timestamp(record.created), "level": record.levelname, "event": record.getMessage()}
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line | fields, default=str, ensure_ascii=False)
 
 
 class _Line(msgspec.Struct, gc=False, omit_defaults=True):
@@ -77,7 +64,7 @@ class RequestLog:
 
 def _line(outcome: Outcome) -> _Line:
     line = _Line(
-        time=timestamp(time.time()),
+        time=logs.timestamp(time.time()),
         level="INFO",
         event="request",
         request_id=outcome.request_id,
@@ -102,27 +89,9 @@ def _line(outcome: Outcome) -> _Line:
     return line
 
 
-_second = (0, "")
-
-
-def timestamp(seconds: float) -> str:
-    """RFC 3339 with milliseconds; the text of the second is kept, since most lines share it."""
-    global _second
-    whole = int(seconds)
-    if _second[0] != whole:
-        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
-    return f"{_second[1]}.{int((seconds - whole) * 1000):03}Z"
-
-
-def set_up(level: int = logging.INFO) -> None:
+def set_up() -> None:
     """Send every logger's records to standard error as JSON lines."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level)
+    logs.set_up(quiet=("uvicorn.error", "uvicorn.access", "watchfiles"))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    for quiet in ("uvicorn.error", "uvicorn.access", "watchfiles", "httpx", "httpcore"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)

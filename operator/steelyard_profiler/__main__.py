@@ -65,8 +65,17 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         kind=number(10, 86400),
         default=str(limits.max_duration_seconds),
     )
+    add(
+        parser,
+        "--first-byte-seconds",
+        environment,
+        "how long an answer may take to begin",
+        kind=number(1, 86400),
+        default="300",
+    )
     add(parser, "--api-key-file", environment, "file with the engine's API key", default="")
     add(parser, "--ca-file", environment, "file with the certificate authority in PEM", default="")
+    add(parser, "--server-name", environment, "name that the engine's certificate must carry", default="")
     add(parser, "--termination-log", environment, "file that the report is written to as well", default="")
     return parser
 
@@ -81,6 +90,8 @@ def _target(arguments: argparse.Namespace) -> Target:
         model=arguments.model,
         authorization=f"Bearer {key}" if key else None,
         ca_pem=ca_pem,
+        server_name=arguments.server_name or None,
+        first_byte_seconds=arguments.first_byte_seconds,
     )
 
 

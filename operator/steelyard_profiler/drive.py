@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx
 
 from steelyard.api.backend import ObservedModel
-from steelyard_profiler import catalogue
+from steelyard.telemetry import models
 from steelyard_profiler.target import Failure, Reply, Severity, Target
 
 BYTES_PER_TOKEN = 4
@@ -30,9 +30,6 @@ MOST_EVENT_BYTES = 1 << 20
 
 CATALOGUE_SECONDS = 10
 """The longest that a list of models may take."""
-
-MOST_CATALOGUE_BYTES = 4 << 20
-"""A list of models is smaller."""
 
 _STREAM_OPTIONS = {"stream_options": {"include_usage": True}}
 
@@ -89,8 +86,11 @@ class Drive:
             return _hangs("list of models", "GET /models", CATALOGUE_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             return self._failure_of(error)
-        found = catalogue.models(body) if response.status_code == 200 else None
-        if found is None:
+        if response.status_code != 200:
+            return _unexpected(response, address, target, "a list of models")
+        try:
+            found = models.observed(body)
+        except models.NotAModelList:
             return _unexpected(response, address, target, "a list of models")
         return found or Failure(
             "NoModels", f"{address} lists no model: load one, or name models in the spec."
@@ -258,7 +258,7 @@ async def _bounded(response: httpx.Response) -> bytes:
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > MOST_CATALOGUE_BYTES:
+        if len(body) > models.MOST_ANSWER_BYTES:
             break
     return body
 

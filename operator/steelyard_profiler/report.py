@@ -7,7 +7,6 @@ Rule 3. Scores and intervals are not in the line: they follow from the counts, h
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from steelyard.api import conditions
 from steelyard.api.backend import Capabilities, Cost
-from steelyard.api.meta import Condition, ConditionStatus
+from steelyard.api.conditions import Fact
 from steelyard.api.profile import (
     Category,
     Fingerprint,
@@ -71,23 +70,9 @@ def status(profile: ModelProfile, result: Result, cost: Cost | None, now: dateti
     )
 
 
-def unresolved(profile: ModelProfile, fact: "Fact", now: datetime) -> ModelProfileStatus:
+def unresolved(profile: ModelProfile, fact: Fact, now: datetime) -> ModelProfileStatus:
     """The profile's new status when no run could begin, for this reason."""
     return _with_facts(profile, profile.status, (fact, Fact("Ready", False, fact.reason, fact.message)), now)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a condition is to say."""
-
-    type: str
-    """The condition's type."""
-    holds: bool
-    """Its status."""
-    reason: str
-    """One CamelCase word."""
-    message: str = ""
-    """A sentence."""
 
 
 def encode(result: Result) -> str:
@@ -193,16 +178,7 @@ class _Line(BaseModel):
 def _with_facts(
     profile: ModelProfile, new: ModelProfileStatus, facts: Sequence[Fact], now: datetime
 ) -> ModelProfileStatus:
-    found = new.conditions
-    for fact in facts:
-        condition = Condition(
-            type=fact.type,
-            status=ConditionStatus.TRUE if fact.holds else ConditionStatus.FALSE,
-            reason=fact.reason,
-            message=fact.message,
-            observed_generation=profile.metadata.generation,
-        )
-        found = conditions.with_condition(found, condition, now)
+    found = conditions.with_facts(new.conditions, facts, profile.metadata.generation, now)
     return new.model_copy(update={"conditions": found})
 
 

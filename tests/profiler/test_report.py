@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from steelyard.api import conditions
 from steelyard.api.backend import Capabilities, Cost
+from steelyard.api.conditions import Fact
 from steelyard.api.meta import Condition, ConditionStatus
 from steelyard.api.profile import (
     Category,
@@ -22,7 +23,7 @@ from steelyard.api.profile import (
 )
 from steelyard_profiler import quality, report
 from steelyard_profiler.profiling import Result
-from steelyard_profiler.report import Fact, ReportError
+from steelyard_profiler.report import ReportError
 from steelyard_profiler.target import Failure
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from steelyard.logs import JsonFormatter
 from steelyard_cli.demo import requests, resources
 from steelyard_gateway import app, logs
 from steelyard_gateway import settings as gateway_settings
@@ -115,7 +116,7 @@ def _logging_to(log: BinaryIO) -> Iterator[None]:
     """Send the gateway's log lines to this file instead of the terminal."""
     text = io.TextIOWrapper(log, write_through=True)
     handler = logging.StreamHandler(text)
-    handler.setFormatter(logs.JsonFormatter())
+    handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     logs.set_up()

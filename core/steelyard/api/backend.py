@@ -14,8 +14,14 @@ from steelyard.api.rules import SET, Rule, map_by
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """A digest of a model's weights."""
 
-PortName = Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-"""The name of a Service's port."""
+_PATH = r"/([!\"$&->@-~]|%[0-9A-Fa-f]{2})*"
+"""A URL's path in printable ASCII, without query and fragment."""
+
+_URL = rf"^https?://([0-9A-Za-z_][-.0-9A-Za-z_]*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?({_PATH})?$"
+"""A base URL, but for what its brackets hold and a port above 65535."""
+
+_PORT_NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""The name of a Service's port: a DNS label."""
 
 
 class Engine(StrEnum):
@@ -144,17 +150,17 @@ class ServiceRef(Spec):
     rules = (
         Rule(
             "type(self.port) == int ? self.port > 0 && self.port < 65536 :"
-            " self.port.matches('^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$')",
+            f" self.port.matches('{_PORT_NAME}')",
             "port must be 1 to 65535 or the name of a port",
-            lambda reference: True,  # the type of port says the same
+            lambda reference: _port_is_sound(reference.port),
         ),
     )
 
     name: DnsName
     """The Service's name."""
-    port: Annotated[int, Field(ge=1, le=65535)] | PortName
+    port: int | str
     """The Service's port, by number or by name."""
-    path: Annotated[str, Field(max_length=1024, pattern=r"^(/[^?#\s]*)?$")] = ""
+    path: Annotated[str, Field(max_length=1024, pattern=rf"^({_PATH})?$")] = ""
     """Path before /chat/completions; empty means /v1."""
     routing: ServiceRouting = ServiceRouting.ENDPOINTS
     """Endpoints: each ready pod by its own address. ClusterIP: the Service's name, as meshes need it."""
@@ -184,13 +190,16 @@ class Profiling(Spec):
     """How long one stays whose model went away."""
 
 
-def _url_is_sound(spec: "LLMBackendSpec") -> bool:
-    if spec.url is None:
-        return True
+def _port_is_sound(port: int | str) -> bool:
+    if isinstance(port, int):
+        return 0 < port < 65536
+    return re.fullmatch(_PORT_NAME, port) is not None
+
+
+def _url_is_sound(url: str) -> bool:
     try:
-        url = urlsplit(spec.url)
-        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:
+        return re.fullmatch(_URL, url) is not None and urlsplit(url).port != 0
+    except ValueError:  # no address in the brackets, or a port above 65535
         return False
 
 
@@ -214,18 +223,15 @@ class LLMBackendSpec(Spec):
             lambda spec: spec.url is None or not set("?#") & set(spec.url),
         ),
         Rule(
-            "!has(self.url) || (isURL(self.url) && url(self.url).getScheme() in ['http', 'https']"
-            " && url(self.url).getHostname() != '' && (url(self.url).getPort() == ''"
-            " || (size(url(self.url).getPort()) < 6 && int(url(self.url).getPort()) in 1..65535)))",
+            f"!has(self.url) || (isURL(self.url) && self.url.matches(r'{_URL}')"
+            " && (url(self.url).getPort() == '' || int(url(self.url).getPort()) < 65536))",
             "url must be http(s)://host[:port][/path]",
-            _url_is_sound,
+            lambda spec: spec.url is None or _url_is_sound(spec.url),
         ),
         Rule(
-            "!has(self.tls) || has(self.serviceRef) || self.url.startsWith('https:')",
+            "!has(self.tls) || !has(self.url) || self.url.startsWith('https:')",
             "tls needs an https url: write https:// or remove tls",
-            lambda spec: (
-                spec.tls is None or spec.service_ref is not None or (spec.url or "").startswith("https:")
-            ),
+            lambda spec: spec.tls is None or spec.url is None or spec.url.startswith("https:"),
         ),
     )
 

@@ -5,9 +5,44 @@ Rule 2. `lastTransitionTime` moves only when `status` changes.
 Rule 3. A condition that says the same as before is the same value: an unchanged status is not written.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
-from steelyard.api.meta import Condition
+from steelyard.api.meta import Condition, ConditionStatus
+
+MOST_MESSAGE_CHARACTERS = 4096
+"""A longer message is cut: people read it in a terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a condition is to say."""
+
+    type: str
+    """The condition's type."""
+    holds: bool | None
+    """Its status; None: unknown."""
+    reason: str
+    """One CamelCase word."""
+    message: str = ""
+    """A sentence that says what to do."""
+
+
+def with_facts(
+    conditions: tuple[Condition, ...], facts: Iterable[Fact], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions with these facts set, as of an object's generation."""
+    for fact in facts:
+        new = Condition(
+            type=fact.type,
+            status=_status(fact.holds),
+            reason=fact.reason,
+            message=fact.message[:MOST_MESSAGE_CHARACTERS],
+            observed_generation=generation,
+        )
+        conditions = with_condition(conditions, new, now)
+    return conditions
 
 
 def with_condition(conditions: tuple[Condition, ...], new: Condition, now: datetime) -> tuple[Condition, ...]:
@@ -23,3 +58,15 @@ def with_condition(conditions: tuple[Condition, ...], new: Condition, now: datet
 def find(conditions: tuple[Condition, ...], condition_type: str) -> Condition | None:
     """The condition of this type."""
     return next((condition for condition in conditions if condition.type == condition_type), None)
+
+
+def holds(conditions: tuple[Condition, ...], condition_type: str) -> bool:
+    """Whether there is this condition and it is true."""
+    found = find(conditions, condition_type)
+    return found is not None and found.status is ConditionStatus.TRUE
+
+
+def _status(holds: bool | None) -> ConditionStatus:
+    if holds is None:
+        return ConditionStatus.UNKNOWN
+    return ConditionStatus.TRUE if holds else ConditionStatus.FALSE

@@ -27,7 +27,6 @@ PROFILE_NOW = "steelyard.dev/profile-now"
 _SERVER_FIELDS = frozenset(
     {
         "deletionGracePeriodSeconds",
-        "deletionTimestamp",
         "finalizers",
         "generateName",
         "managedFields",
@@ -38,10 +37,10 @@ _SERVER_FIELDS = frozenset(
 DnsName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 """An object's name: lower case letters, digits, '-' and '.', at most 253."""
 
-ModelName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^\S(.*\S)?$")]
+ModelName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^ \t\n\f\r](.*[^ \t\n\f\r])?$")]
 """A model's name as its engine spells it."""
 
-Money = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
+Money = Annotated[str, Field(max_length=13, pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
 """US dollars as a decimal string; a float would round. Quote it in YAML."""
 
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -133,9 +132,11 @@ class ObjectMeta(Spec):
     """Counts changes of spec; 0 in files."""
     creation_timestamp: Time | None = None
     """When the object was made; absent in files."""
+    deletion_timestamp: Time | None = None
+    """Since when it is being deleted; absent while it is not."""
     resource_version: str = ""
     """What the API server calls this state of the object; empty in files."""
-    owner_references: tuple[OwnerReference, ...] = ()
+    owner_references: Annotated[tuple[OwnerReference, ...], Field(strict=False)] = ()
     """Objects with which this one goes."""
 
     @model_validator(mode="before")

@@ -99,7 +99,7 @@ class CandidateEntry(Spec):
 
     selector: Selector | None = None
     """The backends; absent: every one."""
-    models: Annotated[tuple[ModelName, ...], Field(max_length=32)] = ()
+    models: Annotated[tuple[ModelName, ...], Field(max_length=32), *SET] = ()
     """Names, aliases or model@backend, * and ? as wildcards; empty: every model of these backends."""
     when: When | None = None
     """When they are eligible; absent: always."""

@@ -6,14 +6,14 @@ Invariant: what was not measured is absent, never 0.
 import hashlib
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from steelyard.api.backend import Capabilities, Digest, TokenPrice
 from steelyard.api.measuring import ProfileOptions
 from steelyard.api.meta import Conditions, LocalObjectRef, ModelName, Percent, Resource, Spec, Time
-from steelyard.api.rules import Immutable, map_by
+from steelyard.api.rules import Immutable, Rule, map_by
 
 
 class Category(StrEnum):
@@ -56,18 +56,20 @@ class ModelProfileSpec(ProfileOptions):
 class LevelScore(Spec):
     """How many probes of one level were answered rightly."""
 
+    rules = (
+        Rule(
+            "self.passed <= self.samples",
+            "passed must be at most samples",
+            lambda score: score.passed <= score.samples,
+        ),
+    )
+
     level: Level
     """How difficult."""
     passed: Annotated[int, Field(ge=0)]
     """Probes answered rightly."""
     samples: Annotated[int, Field(ge=0)]
     """Probes asked."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.passed > self.samples:
-            raise ValueError(f"passed is {self.passed} of {self.samples} samples: it cannot be more")
-        return self
 
 
 class CategoryScore(Spec):
@@ -142,6 +144,8 @@ class Fingerprint(Spec):
     """The engine's version, where it tells it."""
     endpoint: Annotated[str, Field(max_length=320)] | None = None
     """The address that was measured, as host:port."""
+    time: Time | None = None
+    """When it was measured."""
 
 
 class Run(Spec):
@@ -156,7 +160,9 @@ class Run(Spec):
     job_name: Annotated[str, Field(max_length=63)] | None = None
     """The Job that measures; absent where there is no cluster."""
     cause: Annotated[str, Field(max_length=64)] | None = None
-    """What the run is for: a digest of the spec, the engine and the annotation profile-now as it began."""
+    """A digest of the spec, the model and the engine as it began: attempts are counted for one cause."""
+    asked: Annotated[str, Field(max_length=253)] | None = None
+    """The annotation steelyard.dev/profile-now as it began: another value asks for one more run."""
     attempts: Annotated[int, Field(ge=1)] | None = None
     """Runs for this cause so far, this one included."""
     message: Annotated[str, Field(max_length=1024)] = ""
@@ -175,7 +181,7 @@ class ModelProfileStatus(Spec):
     fingerprint: Fingerprint | None = None
     """What the measurement holds for."""
     quality: Quality | None = None
-    """What it can do."""
+    """What it can do: pass rates on the suite's generated probes, in all and by category."""
     performance: Performance | None = None
     """How fast it is."""
     price: TokenPrice | None = None

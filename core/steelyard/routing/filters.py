@@ -15,6 +15,9 @@ LENGTH_SLACK = 2
 NO_ENDPOINT = "no endpoint is ready"
 """The reason of a candidate that has none now and may have one soon."""
 
+NOT_MEASURED = "quality not measured"
+"""The reason of a candidate of unknown quality where a quality is required."""
+
 _PASSES_UNKNOWN = "chat"
 
 _MILLION = 1_000_000
@@ -34,13 +37,25 @@ def meets(
     return _split(candidates, turn, needs, policy)
 
 
+def always_lacking(policy: Policy, pair: Candidate) -> Iterator[str]:
+    """What keeps a candidate out of every request of this policy."""
+    if not pair.endpoints:
+        yield NO_ENDPOINT
+    for capability in policy.spec.require.capabilities:
+        if pair.capabilities.get(capability) is False:
+            yield capability
+    yield from _unmet(pair, policy)
+    if policy.spec.require.min_quality_percent and not pair.measured:
+        yield NOT_MEASURED
+
+
 def lacks_quality(require: Require, quality: float | None) -> str | None:
     """The reason where the expected quality is below what is required."""
     least = require.min_quality_percent
     if least is None:
         return None
     if quality is None:
-        return "quality not measured"
+        return NOT_MEASURED
     return f"quality {quality:.0%} < {least}%" if quality * 100 < least - 1e-9 else None
 
 

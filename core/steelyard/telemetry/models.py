@@ -1,9 +1,14 @@
-"""The models that an engine reports in its answer to GET /v1/models.
+"""The models that an engine says it serves.
 
-Sources: OpenAI API reference, "List models"; vLLM adds `max_model_len`, llama.cpp `meta.n_ctx`.
+Every engine answers GET /v1/models (OpenAI API reference, "List models"; vLLM and SGLang add `max_model_len`,
+llama.cpp `meta.n_ctx`), but only Ollama's own /api/tags tells digests. No digest is made up for the others.
+
+Invariant: an entry without a name that requests could use is left out; what an engine does not say is absent.
 """
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 from steelyard.api.backend import ObservedModel
@@ -15,6 +20,9 @@ MOST_ANSWER_BYTES = 4 * 1024 * 1024
 """A longer answer is no list of models."""
 
 _LONGEST_NAME = 253
+_MOST_CONTEXT_TOKENS = 2**31 - 1
+_NUM_CTX = re.compile(r"^num_ctx\s+(\d{1,10})\s*$", re.MULTILINE)
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 class NotAModelList(ValueError):
@@ -22,27 +30,64 @@ class NotAModelList(ValueError):
 
 
 def observed(answer: bytes) -> tuple[ObservedModel, ...]:
-    """The models in this answer, by name: Ollama's order changes with each call. Raises NotAModelList."""
+    """The models in an answer to GET /v1/models, by name. Raises NotAModelList."""
+    return _listed(answer, "data", "id", _served)
+
+
+def tagged(answer: bytes) -> tuple[ObservedModel, ...]:
+    """The models in Ollama's answer to GET /api/tags, by name, as its order changes. Raises NotAModelList."""
+    return _listed(answer, "models", "name", _pulled)
+
+
+def set_context_tokens(answer: bytes) -> int | None:
+    """The context that a Modelfile sets, from Ollama's answer to POST /api/show; None where it sets none.
+
+    Without `num_ctx` the server decides by its settings and GPU memory, which it does not tell; with it, the
+    trained length is the limit. Both are fixed by the model's digest.
+    """
+    try:
+        body = json.loads(answer)
+        wanted = int(_NUM_CTX.findall(body["parameters"])[-1])
+        details = body["model_info"]
+        trained = details.get(f"{details['general.architecture']}.context_length")
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        return None
+    return _tokens(min(wanted, _tokens(trained) or wanted))
+
+
+def _listed(
+    answer: bytes, field: str, name_field: str, read: Callable[[str, dict[str, Any]], ObservedModel]
+) -> tuple[ObservedModel, ...]:
     try:
         body = json.loads(answer)
     except (ValueError, RecursionError):
         raise NotAModelList("is not JSON") from None
-    entries = body.get("data") if isinstance(body, dict) else None
+    entries = body.get(field) if isinstance(body, dict) else None
     if not isinstance(entries, list):
-        raise NotAModelList("holds no list named data")
-    found = {}
-    for entry in entries[:MOST_MODELS]:
-        name = entry.get("id") if isinstance(entry, dict) else None
-        if isinstance(name, str) and _is_name(name):
-            found[name] = ObservedModel(name=name, context_tokens=_context_tokens(entry))
-    return tuple(found[name] for name in sorted(found))
+        raise NotAModelList(f"holds no list named {field}")
+    named = {entry[name_field]: entry for entry in entries if _is_named(entry, name_field)}
+    return tuple(read(name, named[name]) for name in sorted(named)[:MOST_MODELS])
 
 
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_NAME and text == text.strip() and text.isprintable()
-
-
-def _context_tokens(entry: dict[str, Any]) -> int | None:
+def _served(name: str, entry: dict[str, Any]) -> ObservedModel:
     meta = entry.get("meta")
-    values = (entry.get("max_model_len"), meta.get("n_ctx") if isinstance(meta, dict) else None)
-    return next((value for value in values if type(value) is int and value > 0), None)
+    context = _tokens(entry.get("max_model_len")) or _tokens(
+        meta.get("n_ctx") if isinstance(meta, dict) else 0
+    )
+    return ObservedModel(name=name, context_tokens=context)
+
+
+def _pulled(name: str, entry: dict[str, Any]) -> ObservedModel:
+    digest = _SHA256.fullmatch(str(entry.get("digest")))
+    return ObservedModel(name=name, digest=f"sha256:{digest[1]}" if digest else None)
+
+
+def _is_named(entry: object, field: str) -> bool:
+    name = entry.get(field) if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+        return False
+    return name == name.strip() and name.isprintable()
+
+
+def _tokens(value: object) -> int | None:
+    return value if type(value) is int and 0 < value <= _MOST_CONTEXT_TOKENS else None

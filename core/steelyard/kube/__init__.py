@@ -1,0 +1,1 @@
+"""The Kubernetes API as operator and gateway use it: one lean client, and typed what it follows."""

@@ -1,0 +1,241 @@
+"""One look at one object: observe (I/O), plan (pure), execute (I/O). The same whatever happened to it.
+
+Invariant: between a plan and the first step of its execution nothing is awaited, so that two profiles never
+take the same room.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from steelyard.api.backend import LLMBackend
+from steelyard.api.profile import ModelProfile
+from steelyard.api.resources import Key as NamespacedName
+from steelyard.kube import errors, kinds
+from steelyard.kube.client import Client
+from steelyard.routing import endpoints
+from steelyard_operator import backends, jobs, policies, profiles, runs
+from steelyard_operator.backends import EndpointView
+from steelyard_operator.executing import Executor
+from steelyard_operator.looking import Looks
+from steelyard_operator.metrics import Metrics
+from steelyard_operator.plans import DONE
+from steelyard_operator.probing import Prober
+from steelyard_operator.queue import Outcome, Wait
+from steelyard_operator.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An object to look at."""
+
+    kind: str
+    """Its kind."""
+    namespace: str
+    """Its namespace."""
+    name: str
+    """Its name."""
+
+    @property
+    def pair(self) -> NamespacedName:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the operator was started with."""
+
+    concurrent_profiles: int
+    """Profiling Jobs at a time."""
+    profiler_image: str
+    """What they run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Whom a look asks."""
+
+    client: Client
+    """The API server."""
+    executor: Executor
+    """Who writes."""
+    prober: Prober
+    """Who asks engines how busy they are."""
+    looks: Looks
+    """What endpoints said."""
+    metrics: Metrics
+    """What is counted."""
+
+
+class Reconciler:
+    """Looks at objects by key."""
+
+    def __init__(self, world: World, tools: Tools, limits: Limits) -> None:
+        self._world = world
+        self._tools = tools
+        self._limits = limits
+        self._busy_since: dict[Key, datetime] = {}
+        self.waiting: set[Key] = set()
+        """Profiles that wait for another run to end."""
+
+    async def work(self, key: Key) -> Outcome:
+        """Bring this object to where it should be; when to look again."""
+        began = time.monotonic()
+        try:
+            match key.kind:
+                case "LLMBackend":
+                    return await self._backend(key)
+                case "ModelProfile":
+                    return await self._profile(key)
+                case _:
+                    return await self._policy(key)
+        finally:
+            self._tools.metrics.reconciled(key.kind, time.monotonic() - began)
+
+    async def _backend(self, key: Key) -> Outcome:
+        backend = self._world.resources.backends.get(key.pair)
+        if backend is None or backend.metadata.deletion_timestamp:
+            self._tools.looks.forget(key.pair)
+            return DONE
+        try:
+            resolved = endpoints.resolve(backend, self._world.resources)
+        except endpoints.Unresolved:
+            resolved = ()  # compile_table tells it
+        next_look = await self._tools.looks.look(backend, resolved)
+        backend = self._world.resources.backends.get(key.pair)
+        if backend is None:
+            return DONE
+        plan = backends.plan(
+            backends.Seen(
+                backend=backend,
+                location=endpoints.location(backend),
+                now=_now(),
+                endpoints=self._tools.looks.views(key.pair),
+                problems=self._world.compiled(key.namespace).of(key.kind, key.name),
+                profiles=tuple(self._profiles_of(backend)),
+            )
+        )
+        outcome = await self._tools.executor.execute(backend, plan)
+        if outcome is plan.outcome and next_look < float("inf"):
+            return Wait(next_look, "the next probe")
+        return outcome
+
+    def _profiles_of(self, backend: LLMBackend) -> list[ModelProfile]:
+        return [
+            profile
+            for profile in self._world.resources.profiles.values()
+            if profile.namespace == backend.namespace and profile.spec.backend_ref.name == backend.name
+        ]
+
+    async def _policy(self, key: Key) -> Outcome:
+        policy = self._world.resources.policies.get(key.pair)
+        if policy is None or policy.metadata.deletion_timestamp:
+            return DONE
+        compiled = self._world.compiled(key.namespace)
+        seen = policies.Seen(policy, compiled.table, compiled.of(key.kind, key.name), _now())
+        return await self._tools.executor.execute(policy, policies.plan(seen))
+
+    async def _profile(self, key: Key) -> Outcome:
+        self.waiting.discard(key)
+        profile = self._world.resources.profiles.get(key.pair)
+        if profile is None or profile.metadata.deletion_timestamp:
+            self._busy_since.pop(key, None)
+            return DONE
+        await self._confirm_job(profile)
+        is_idle = await self._is_idle(key, self._seen(profile))
+        profile = self._world.resources.profiles.get(key.pair)
+        if profile is None:
+            return DONE
+        seen = replace(self._seen(profile), is_idle=is_idle)
+        problems = self._world.compiled(key.namespace).of(key.kind, key.name)
+        plan = profiles.plan(seen, problems, self._limits.profiler_image)
+        if seen.obstacle and isinstance(plan.outcome, Wait):
+            self.waiting.add(key)
+        if plan.kept_jobs or plan.deletions:
+            after = plan.status.conditions if plan.status else ()
+            ok = any(one.type == "Succeeded" and one.status == "True" for one in after)
+            self._tools.metrics.run_ended(ok=ok)
+        return await self._tools.executor.execute(profile, plan)
+
+    def _seen(self, profile: ModelProfile) -> runs.Seen:
+        backend = self._world.resources.backends.get((profile.namespace, profile.spec.backend_ref.name))
+        job = self._world.jobs.get((profile.namespace, _job_name(profile)))
+        pod = self._world.pods.get((profile.namespace, job.name)) if job else None
+        seen = runs.Seen(profile, _now(), job=job, pod=pod)
+        if backend is None:
+            return seen
+        site = self._site(profile, backend)
+        return replace(
+            seen,
+            backend=backend,
+            location=endpoints.location(backend),
+            site=site,
+            obstacle=self._obstacle(backend, site),
+        )
+
+    def _site(self, profile: ModelProfile, backend: LLMBackend) -> runs.Site | None:
+        """One endpoint that answers and serves the model; after a failed run another one."""
+        views = self._tools.looks.views((backend.namespace, backend.name))
+        able = [view for view in views if view.answers and _serves(view, profile.spec.model)]
+        if not able:
+            return None
+        able.sort(key=lambda view: view.endpoint.name)
+        attempts = (profile.status.run.attempts or 0) if profile.status.run else 0
+        view = able[attempts % len(able)]
+        return runs.Site(view.endpoint, view.description)
+
+    def _obstacle(self, backend: LLMBackend, site: runs.Site | None) -> str:
+        """Why no run may begin now, in a sentence; empty when one may."""
+        if site is None:
+            return f"Waits until an endpoint of LLMBackend {backend.name} answers and serves the model."
+        running = self._world.running()
+        if any((job.namespace, job.backend) == (backend.namespace, backend.name) for job in running):
+            return f"Waits until another run on LLMBackend {backend.name} has ended."
+        most = self._limits.concurrent_profiles
+        if len(running) >= most:
+            return f"Waits until fewer than {most} runs are under way (--max-concurrent-profiles)."
+        return ""
+
+    async def _confirm_job(self, profile: ModelProfile) -> None:
+        """Ask the API server for the Job of a run under way that was not told of: the watch may be late."""
+        pair = (profile.namespace, _job_name(profile))
+        if not runs.is_under_way(profile.status) or pair in self._world.jobs:
+            return
+        try:
+            self._world.put_job(await self._tools.client.get(kinds.JOB, *pair))
+        except errors.NotFound:
+            return
+
+    async def _is_idle(self, key: Key, seen: runs.Seen) -> bool:
+        """Whether the endpoint to measure has nothing else to do, or was waited for long enough."""
+        limits = seen.profile.spec.limits
+        asks = limits.only_when_idle and not seen.obstacle and seen.job is None and runs.due(seen)
+        if not asks or seen.site is None or seen.backend is None:
+            return True
+        seconds = seen.backend.spec.probe.timeout_seconds
+        under_way = await self._tools.prober.activity(seen.backend.spec.engine, seen.site.endpoint, seconds)
+        if not under_way:
+            self._busy_since.pop(key, None)
+            return True
+        waited = seen.now - self._busy_since.setdefault(key, seen.now)
+        return waited.total_seconds() >= limits.max_idle_wait_seconds
+
+
+def _job_name(profile: ModelProfile) -> str:
+    """The Job of the run under way, else of the next."""
+    run = profile.status.run
+    if run is not None and runs.is_under_way(profile.status):
+        return run.job_name or ""
+    return jobs.next_name(profile)
+
+
+def _serves(view: EndpointView, model: str) -> bool:
+    """Whether the endpoint told of the model, or told of none: lists may be hidden from clients."""
+    if view.description is None or not view.description.models:
+        return True
+    return any(one.name == model for one in view.description.models)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

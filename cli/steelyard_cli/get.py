@@ -1,10 +1,11 @@
-"""`steelyard get`: the resources of a folder as tables.
+"""`steelyard get`: the resources of a folder or a cluster as tables.
 
 Where nobody wrote a status, it is what the files alone tell: whether the resource plays a part, and which
 models a policy may choose. Invariant: what is excluded is never shown as ready, whatever its status says.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
@@ -16,15 +17,15 @@ from steelyard import settings
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
 from steelyard.api.meta import Condition, ConditionStatus
-from steelyard.api.policy import PolicyCandidate, RoutingPolicy
+from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
 from steelyard.api.resources import Key, ResourceSet
 from steelyard.files import reading
 from steelyard.files.problems import FilesError
-from steelyard.routing import compiling, filters
-from steelyard.routing.decision import Turn
-from steelyard.routing.table import Policy
-from steelyard_cli import tables
+from steelyard.kube.errors import KubeError
+from steelyard.routing import compiling
+from steelyard.routing.standing import standing
+from steelyard_cli import cluster, tables
 
 TABLES = {
     "backends": tables.backends_table,
@@ -33,24 +34,24 @@ TABLES = {
 }
 """What can be printed, and by what."""
 
-_ANY_TURN = Turn("", 0, frozenset())
-"""A request that needs nothing: what it rules out, every request does."""
-
 _R = TypeVar("_R", LLMBackend, ModelProfile, RoutingPolicy)
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add what to print and where from."""
     parser.add_argument("kind", choices=TABLES, help="what to print")
-    settings.add_source(parser, environment)
+    settings.add_source(parser, environment, kubernetes=True)
     settings.add_namespace(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Print the table; 1 when the files cannot be read."""
+    """Print the table; 1 when the resources cannot be read."""
     try:
-        resources = reading.load(Path(arguments.source)).resources
-    except FilesError as error:
+        if arguments.source is None:
+            resources = cluster.read(os.environ, arguments.namespace).resources
+        else:
+            resources = reading.load(Path(arguments.source)).resources
+    except (FilesError, KubeError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     found: Mapping[Key, object] = getattr(resources, arguments.kind)
@@ -66,7 +67,6 @@ def with_status(resources: ResourceSet, namespace: str) -> ResourceSet:
     """The namespace's resources with what the files tell of the status that they lack."""
     table, problems = compiling.compile_table(resources, namespace)
     excluded = {(one.kind, one.name) for one in problems if one.excludes}
-    policies = {policy.name: policy for found in table.policies.values() for policy in found}
     serving = {pair.backend for pair in table.candidates}
 
     def of_backend(one: LLMBackend) -> LLMBackend:
@@ -76,8 +76,7 @@ def with_status(resources: ResourceSet, namespace: str) -> ResourceSet:
         return _judged(one, one.status.quality is not None or None, excluded)
 
     def of_policy(one: RoutingPolicy) -> RoutingPolicy:
-        policy = policies.get(one.name)  # none where it selects nothing
-        found = one.status.candidates or (_candidates(policy) if policy else ())
+        found = one.status.candidates or standing(one, table)
         status = one.status.model_copy(update={"candidates": found})
         return _judged(
             one.model_copy(update={"status": status}), any(pair.eligible for pair in found), excluded
@@ -104,17 +103,3 @@ def _judged(one: _R, ready: bool | None, excluded: Container[tuple[str, str]]) -
     fact = Condition(type="Ready", status=status, reason="ByFiles")
     told = conditions.with_condition(one.status.conditions, fact, datetime.now(UTC))
     return one.model_copy(update={"status": one.status.model_copy(update={"conditions": told})})
-
-
-def _candidates(policy: Policy) -> tuple[PolicyCandidate, ...]:
-    """Every model that the policy selects, and whether any request at all could get it."""
-    selected = {(pair.model, pair.backend): pair for entry in policy.entries for pair in entry.candidates}
-    passed, rejected = filters.meets(policy, _ANY_TURN, selected.values())
-    reasons = {(one.candidate.model, one.candidate.backend): ", ".join(one.reasons) for one in rejected}
-    for pair in passed:
-        lack = filters.lacks_quality(policy.spec.require, max(pair.rates, default=None))
-        reasons[pair.model, pair.backend] = lack or ""
-    return tuple(
-        PolicyCandidate(model=model, backend=backend, eligible=not reason, reason=reason)
-        for (model, backend), reason in sorted(reasons.items())
-    )

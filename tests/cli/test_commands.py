@@ -87,7 +87,7 @@ def test_without_a_word_the_commands_are_listed_and_the_status_is_that_of_a_mist
 def test_a_word_that_is_no_command_is_told_with_those_that_are(steelyard: Steelyard) -> None:
     line = refused(steelyard("profle"), code=2)
 
-    assert line.startswith("steelyard: 'profle' is no command; these are: demo, gateway, profile")
+    assert line.startswith("steelyard: 'profle' is no command; these are: demo, gateway, operator")
 
 
 @pytest.mark.parametrize("word", cli.COMMANDS)

@@ -107,6 +107,9 @@ def _candidates(
     if not site.endpoints:
         message = "No pod of its Service is ready: see kubectl get pods."
         problems.append(problem(backend, "Ready", "NoEndpoints", message))
+    if _lacks_key(site):
+        message = "The key that spec.credentialsRef names is empty: requests go without one."
+        problems.append(problem(backend, "ResolvedRefs", "SecretKeyEmpty", message))
     if not served:
         message = "The engine has not told its models yet: see that it runs, or list them in spec.models."
         problems.append(problem(backend, "Ready", "ModelsUnknown", message))
@@ -118,6 +121,11 @@ def _candidates(
         _candidate(site, name, (listed.get(name), observed.get(name)), profiles.get((backend.name, name)))
         for name in served
     ]
+
+
+def _lacks_key(site: _Site) -> bool:
+    wanted = site.backend.spec.credentials_ref is not None
+    return wanted and any(endpoint.authorization is None for endpoint in site.endpoints)
 
 
 def _candidate(
@@ -142,6 +150,7 @@ def _candidate(
         price=pricing.price_of(site.backend, listed, profile, site.location),
         capabilities=_capabilities(status.capabilities, listed.capabilities if listed else Capabilities()),
         context_tokens=context or None,
+        lacks_key=_lacks_key(site),
         measured=quality is not None,
         rates=rates.pass_rates(quality) if quality else (),
         output_tokens_means=_output_tokens_means(quality) if quality else (),

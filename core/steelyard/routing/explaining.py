@@ -109,6 +109,8 @@ def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
         "amortisedCostUsd": _rounded(_amortised_usd(one), _SHOWN_USD_DIGITS),
         "latencySeconds": _rounded(one.latency_seconds),
     }
+    if one.candidate.lacks_key:
+        shown["credentials"] = "empty"
     if decision.goal is Goal.BALANCED and decision.policy is not None:
         score = scorers.balanced(decision.weighed, decision.policy.spec.weights)
         shown["score"] = _rounded(score(one))

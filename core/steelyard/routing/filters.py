@@ -15,9 +15,6 @@ LENGTH_SLACK = 2
 NO_ENDPOINT = "no endpoint is ready"
 """The reason of a candidate that has none now and may have one soon."""
 
-NOT_MEASURED = "quality not measured"
-"""The reason of a candidate of unknown quality where a quality is required."""
-
 _PASSES_UNKNOWN = "chat"
 
 _MILLION = 1_000_000
@@ -45,8 +42,9 @@ def always_lacking(policy: Policy, pair: Candidate) -> Iterator[str]:
         if pair.capabilities.get(capability) is False:
             yield capability
     yield from _unmet(pair, policy)
-    if policy.spec.require.min_quality_percent and not pair.measured:
-        yield NOT_MEASURED
+    lack = lacks_quality(policy.spec.require, max(pair.rates, default=None))
+    if lack is not None:
+        yield lack
 
 
 def lacks_quality(require: Require, quality: float | None) -> str | None:
@@ -55,7 +53,7 @@ def lacks_quality(require: Require, quality: float | None) -> str | None:
     if least is None:
         return None
     if quality is None:
-        return NOT_MEASURED
+        return "quality not measured"
     return f"quality {quality:.0%} < {least}%" if quality * 100 < least - 1e-9 else None
 
 

@@ -90,6 +90,8 @@ class Candidate:
     """Context length in tokens."""
     knee: int = DEFAULT_KNEE
     """Requests in flight on one endpoint from which more of them wait, and begin to cost."""
+    lacks_key: bool = False
+    """Whether its credentials are empty, as in an export: requests would go without."""
     measured: bool = False
     """Whether a profile with quality counts."""
     rates: tuple[float, ...] = ()

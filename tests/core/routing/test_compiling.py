@@ -106,7 +106,7 @@ def test_an_emptied_credential_resolves_and_sends_none() -> None:
     table, problems = compile_table(
         resource_set(backend("b", "m", **KEY), secret("key", {"api-key": ""})), "default"
     )
-    assert not problems
+    assert [(one.reason, one.excludes) for one in problems] == [("SecretKeyEmpty", False)]
     assert table.models["m"][0].endpoints[0].authorization is None
 
 

@@ -1,7 +1,7 @@
 """The plan for an LLMBackend: its status from what its endpoints said, and the profiles made for it. Pure.
 
 Rule 1. What was not seen since the operator started stays as the status has it: a restart blanks nothing.
-Rule 2. Only backends that are connected to by request are judged: `Reachable` and `Ready` are for people.
+Rule 2. `Reachable`, `Uniform` and `Ready` are for people; only what the compiled table says excludes.
 """
 
 from collections import Counter
@@ -131,15 +131,13 @@ def _merged(descriptions: Sequence[Description]) -> tuple[ObservedModel, ...]:
 
 def _judged(seen: Seen, after: LLMBackend, left: Sequence[str]) -> Iterator[Fact]:
     """Every condition, Ready last."""
-    resolved = facts.of_problems(seen.problems, ("Accepted", "ResolvedRefs"))
-    found = [*resolved, _reachable(seen), *_uniform(seen)]
-    yield from found[1:]
-    accepted = found[0]
+    accepted, resolved = facts.of_problems(seen.problems, ("Accepted", "ResolvedRefs"))
     if accepted.holds and left:
         most = seen.backend.spec.profiling.max_profiles
         message = f"spec.profiling.maxProfiles is {most}: no profile is made for {_named(left)}."
         accepted = Fact("Accepted", True, "ProfilesLimited", message)
-    yield accepted
+    found = [accepted, resolved, _reachable(seen), *_uniform(seen)]
+    yield from found
     broken = next((fact for fact in found if not fact.holds and fact.type != "Uniform"), None)
     if broken is not None:
         yield Fact("Ready", False, broken.reason, broken.message)

@@ -21,8 +21,8 @@ from steelyard_operator.world import World
 OURS = (kinds.LLM_BACKEND, kinds.MODEL_PROFILE, kinds.ROUTING_POLICY)
 """The kinds that have a status."""
 
-REFERRED = (kinds.SECRET, kinds.CONFIG_MAP, kinds.SERVICE, kinds.ENDPOINT_SLICE)
-"""The kinds that backends refer to."""
+REFERRED = (kinds.SECRET, kinds.SERVICE, kinds.ENDPOINT_SLICE)
+"""The kinds that backends refer to, but for ConfigMaps: those are many and large, and each is fetched."""
 
 SELECTORS: dict[Kind, str] = {
     kinds.SECRET: f"{SECRET_LABEL}={SECRET_LABEL_VALUE}",

@@ -4,6 +4,7 @@ Invariant: between a plan and the first step of its execution nothing is awaited
 take the same room.
 """
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,13 +17,18 @@ from steelyard.kube.client import Client
 from steelyard.routing import endpoints
 from steelyard_operator import backends, jobs, policies, profiles, runs
 from steelyard_operator.backends import EndpointView
-from steelyard_operator.executing import Executor
+from steelyard_operator.executing import REFUSED_SECONDS, Executor
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
 from steelyard_operator.plans import DONE
 from steelyard_operator.probing import Prober
 from steelyard_operator.queue import Outcome, Wait
 from steelyard_operator.world import World
+
+FETCH_SECONDS = 60.0
+"""How long a ConfigMap that was fetched, or was not there, counts."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Reconciler:
         self._tools = tools
         self._limits = limits
         self._busy_since: dict[Key, datetime] = {}
+        self._fetched: dict[NamespacedName, float] = {}
         self.waiting: set[Key] = set()
         """Profiles that wait for another run to end."""
 
@@ -90,6 +97,10 @@ class Reconciler:
                     return await self._profile(key)
                 case _:
                     return await self._policy(key)
+        except errors.KubeError as error:
+            self._tools.metrics.api_failed(key.kind)
+            logger.warning("not read", extra={"key": str(key), "detail": str(error)})
+            return Wait(REFUSED_SECONDS, "the API server refused or did not answer")
         finally:
             self._tools.metrics.reconciled(key.kind, time.monotonic() - began)
 
@@ -98,6 +109,7 @@ class Reconciler:
         if backend is None or backend.metadata.deletion_timestamp:
             self._tools.looks.forget(key.pair)
             return DONE
+        await self._fetch_authority(backend)
         try:
             resolved = endpoints.resolve(backend, self._world.resources)
         except endpoints.Unresolved:
@@ -120,6 +132,21 @@ class Reconciler:
         if outcome is plan.outcome and next_look < float("inf"):
             return Wait(next_look, "the next probe")
         return outcome
+
+    async def _fetch_authority(self, backend: LLMBackend) -> None:
+        """Fetch the ConfigMap that tls.caRef may name, at most once a minute."""
+        reference = backend.spec.tls.ca_ref if backend.spec.tls else None
+        if reference is None:
+            return
+        pair = (backend.namespace, reference.name)
+        now = time.monotonic()
+        if now - self._fetched.get(pair, float("-inf")) < FETCH_SECONDS:
+            return
+        self._fetched[pair] = now
+        try:
+            self._world.put(await self._tools.client.get(kinds.CONFIG_MAP, *pair))
+        except errors.NotFound:
+            self._world.remove(kinds.CONFIG_MAP, pair)
 
     def _profiles_of(self, backend: LLMBackend) -> list[ModelProfile]:
         return [

@@ -12,7 +12,7 @@ from typing import Any
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
 from steelyard.api.conditions import Fact
-from steelyard.api.meta import PROFILE_NOW
+from steelyard.api.meta import PROFILE_NOW, ConditionStatus
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.kube import kinds
 from steelyard.routing.table import Problem
@@ -27,13 +27,14 @@ LEAST_WAIT_SECONDS = 1.0
 
 _SUSPENDED = Failure("Suspended", "spec.suspend ended the run: set it to false for another one.")
 
-_STALE = {
+STALE = {
     "SpecChanged": "The spec changed since: suite or seed are others.",
     "ModelChanged": "The engine reports another digest of the model.",
     "EngineChanged": "The engine reports another version.",
     "TooOld": "The measurement is older than spec.refresh.maxAgeHours.",
     "NotMeasured": "No run has succeeded yet.",
 }
+"""Why a measurement does not hold any more, by the reason of Fresh."""
 
 
 def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
@@ -47,7 +48,8 @@ def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
         return Plan(deletions=(Deletion(kinds.MODEL_PROFILE, profile.name, uid),))
     made = _run_plan(seen, excluded, is_gone=gone, image=image)
     status = made.status if isinstance(made.status, ModelProfileStatus) else profile.status
-    status = _with_conditions(seen, status, [*resolved, *_judged(seen, status, excluded, made, is_gone=gone)])
+    judged = [*_succeeded(status), *_judged(seen, status, excluded, made, is_gone=gone)]
+    status = _with_conditions(seen, status, [*resolved, *judged])
     since = (profile.status.gone_since or seen.now.replace(microsecond=0)) if gone else None
     update: dict[str, Any] = {"observed_generation": profile.metadata.generation, "gone_since": since}
     status = status.model_copy(update=update)
@@ -69,7 +71,7 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -
         return Plan(status=status.model_copy(update={"run": run}))
     why = runs.due(seen)
     if not why or excluded or is_gone or seen.profile.spec.suspend or seen.backend is None:
-        return Plan()
+        return _waiting(status, "", DONE)
     pause = runs.pause_seconds(seen)
     if pause is None:
         return _waiting(status, f"Gave up after {runs.MOST_ATTEMPTS} attempts: {_ASK_AGAIN}", DONE)
@@ -127,7 +129,7 @@ def _judged(
     """Fresh and Ready."""
     after = replace(seen, profile=seen.profile.model_copy(update={"status": status}))
     stale = runs.stale(after)
-    yield Fact("Fresh", not stale, stale or "Current", _STALE.get(stale, ""))
+    yield Fact("Fresh", not stale, stale or "Current", STALE.get(stale, ""))
     if excluded:
         yield Fact("Ready", False, excluded.reason, excluded.message)
     elif is_gone:
@@ -155,9 +157,17 @@ def _not_measured(seen: Seen, status: ModelProfileStatus, made: Plan) -> Fact:
     return Fact("Ready", False, "Waiting", why)
 
 
+def _succeeded(status: ModelProfileStatus) -> Iterable[Fact]:
+    """How the last run ended, which stays so."""
+    said = conditions.find(status.conditions, "Succeeded")
+    if said is not None:
+        yield Fact(said.type, said.status is ConditionStatus.TRUE, said.reason, said.message)
+
+
 def _with_conditions(seen: Seen, status: ModelProfileStatus, found: Iterable[Fact]) -> ModelProfileStatus:
-    generation = seen.profile.metadata.generation
-    now = conditions.with_facts(status.conditions, found, generation, seen.now)
+    """The status with these facts over the conditions as they were, so that none is dated anew in between."""
+    profile = seen.profile
+    now = conditions.with_facts(profile.status.conditions, found, profile.metadata.generation, seen.now)
     return status.model_copy(update={"conditions": now})
 
 

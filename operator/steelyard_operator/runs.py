@@ -7,11 +7,12 @@ Rule 3. A run that failed is tried again after a pause that doubles; after MOST_
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from steelyard.api import conditions
-from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location, ObservedModel
 from steelyard.api.meta import PROFILE_NOW, ConditionStatus
 from steelyard.api.profile import ModelProfile, ModelProfileStatus, Run
 from steelyard.routing.table import Endpoint
@@ -89,7 +90,7 @@ def stale(seen: Seen) -> str:
         return "SpecChanged"
     if spec.refresh.on_change and seen.site is not None and seen.site.description is not None:
         told = seen.site.description
-        if _differ(mark.model_digest, _digest(told, spec.model)):
+        if _differ(mark.model_digest, _digest(told.models, spec.model)):
             return "ModelChanged"
         if _differ(mark.engine_version, told.engine_version):
             return "EngineChanged"
@@ -109,13 +110,16 @@ def pause_seconds(seen: Seen) -> float | None:
 
 
 def cause(seen: Seen) -> str:
-    """A digest of all that makes another attempt worth while."""
-    told = seen.site.description if seen.site is not None else None
+    """A digest of all that makes another attempt worth while.
+
+    Of the engine counts what all endpoints agree on: each attempt may be at another one.
+    """
+    told = seen.backend.status if seen.backend is not None else LLMBackendStatus()
     parts = (
         str(seen.profile.metadata.generation),
         _asked(seen.profile),
-        (told and _digest(told, seen.profile.spec.model)) or "",
-        (told and told.engine_version) or "",
+        _digest(told.models, seen.profile.spec.model) or "",
+        told.engine_version or "",
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -135,7 +139,7 @@ def next_mark(seen: Seen) -> Mark:
         asked=_asked(seen.profile),
         attempts=_failures(seen) + 1,
         endpoint=site.endpoint.name.removeprefix(f"{site.endpoint.backend}@") if site else "",
-        model_digest=_digest(told, seen.profile.spec.model) if told else None,
+        model_digest=_digest(told.models, seen.profile.spec.model) if told else None,
         engine_version=told.engine_version if told else None,
     )
 
@@ -159,11 +163,10 @@ def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
     if isinstance(result, Failure):
         result = profiling.failed(profile.spec, result, seen.now)
     status = report.status(profile, result, seen.backend.spec.cost if seen.backend else None, seen.now)
-    ended = {
-        "completion_time": result.run.completion_time,
-        "tokens_used": result.run.tokens_used,
-        "message": "",
-    }
+    # The clock of the profiler's node may be wrong, and waits are counted from this.
+    told = result.run.completion_time or seen.now
+    completed = max(before.start_time, min(told, seen.now)).replace(microsecond=0)
+    ended = {"completion_time": completed, "tokens_used": result.run.tokens_used, "message": ""}
     update: dict[str, object] = {"run": before.model_copy(update=ended)}
     if result.failure is None and seen.job is not None:
         mark = seen.job.mark
@@ -171,7 +174,7 @@ def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
             "model_digest": mark.model_digest,
             "engine_version": mark.engine_version,
             "endpoint": mark.endpoint or None,
-            "time": result.run.completion_time,
+            "time": completed,
         }
         update["fingerprint"] = result.fingerprint.model_copy(update=held)
     return status.model_copy(update=update)
@@ -226,8 +229,8 @@ def _asked(profile: ModelProfile) -> str:
     return profile.metadata.annotations.get(PROFILE_NOW, "")[:253]
 
 
-def _digest(description: Description, model: str) -> str | None:
-    return next((one.digest for one in description.models if one.name == model), None)
+def _digest(models: Iterable[ObservedModel], model: str) -> str | None:
+    return next((one.digest for one in models if one.name == model), None)
 
 
 def _differ(measured: str | None, told: str | None) -> bool:

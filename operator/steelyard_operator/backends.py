@@ -4,6 +4,8 @@ Rule 1. What was not seen since the operator started stays as the status has it:
 Rule 2. `Reachable`, `Uniform` and `Ready` are for people; only what the compiled table says excludes.
 """
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,9 @@ from steelyard_operator import facts, jobs, profiles
 from steelyard_operator.plans import Note, NoteType, Plan
 from steelyard_operator.probing import Description, Failure
 from steelyard_operator.queue import Wait
+
+TEMPLATE_ANNOTATION = "steelyard.dev/template"
+"""Annotation of an automatic profile: a digest of the template that it was made from."""
 
 MOST_NAMED = 10
 """So many things are named in a sentence, then their number is told."""
@@ -227,14 +232,19 @@ def _wanted_profiles(seen: Seen, after: LLMBackend) -> tuple[list[str], list[str
 
 
 def _fits(profile: ModelProfile, backend: LLMBackend) -> bool:
-    """Whether the profile says what the template says."""
-    template = backend.spec.profiling.template
-    return all(getattr(profile.spec, name) == getattr(template, name) for name in type(template).model_fields)
+    """Whether the profile was made from the template as it is; what people changed in it since stays."""
+    return profile.metadata.annotations.get(TEMPLATE_ANNOTATION) == _template(backend)[1]
+
+
+def _template(backend: LLMBackend) -> tuple[Object, str]:
+    """What the template says, and a digest of it."""
+    template = backend.spec.profiling.template.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return template, hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _profile(backend: LLMBackend, model: str) -> Object:
     """The automatic profile of this model."""
-    template = backend.spec.profiling.template.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    template, digest = _template(backend)
     reference = LocalObjectRef(name=backend.name).model_dump(by_alias=True)
     return {
         "apiVersion": MODEL_PROFILE.api_version,
@@ -243,6 +253,7 @@ def _profile(backend: LLMBackend, model: str) -> Object:
             "name": automatic_name(backend.name, model),
             "namespace": backend.namespace,
             "labels": {jobs.MANAGED_BY_LABEL: jobs.MANAGED_BY},
+            "annotations": {TEMPLATE_ANNOTATION: digest},
             "ownerReferences": [jobs.owner(backend, MODEL_PROFILE.api_version)],
         },
         "spec": {**template, "backendRef": reference, "model": model},

@@ -5,28 +5,32 @@ Invariant: a status is written only over the state that the plan was made from.
 
 import logging
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from steelyard.api.backend import LLMBackend
-from steelyard.api.conditions import Fact, with_facts
 from steelyard.api.policy import RoutingPolicy
-from steelyard.api.profile import ModelProfile
+from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.kube.kinds import Kind
-from steelyard_operator import jobs
+from steelyard_operator import jobs, runs
 from steelyard_operator.metrics import Metrics
 from steelyard_operator.plans import AnyStatus, Note, NoteType, Plan
 from steelyard_operator.queue import Outcome, Wait
 from steelyard_operator.world import World
+from steelyard_profiler.target import Failure
 
 AnyOurs = LLMBackend | ModelProfile | RoutingPolicy
 
 AGAIN_SECONDS = 1.0
-"""After a write that met a newer state: the watch brings that state."""
+"""After a write that met a newer state."""
 
 REFUSED_SECONDS = 60.0
-"""After the API server refused or did not answer."""
+"""After the API server refused."""
+
+AWAY_SECONDS = 5.0
+"""After it did not answer: it is back within seconds, or the lease is lost."""
 
 _KINDS: dict[str, Kind] = {
     one.kind: one for one in (kinds.LLM_BACKEND, kinds.MODEL_PROFILE, kinds.ROUTING_POLICY)
@@ -46,57 +50,72 @@ class Executor:
 
     async def execute(self, of: AnyOurs, plan: Plan) -> Outcome:
         """Do what the plan says; when to look again."""
-        status = plan.status
-        notes = plan.notes
         try:
-            if plan.job is not None:
-                refusal = await self._make_job(of.namespace, plan.job)
-                if refusal is not None:
-                    status, notes = _refused(of, refusal), _refusal_notes(refusal)
-            for deletion in plan.deletions:
-                await self._client.delete(deletion.kind, of.namespace, deletion.name, deletion.uid)
-            for manifest in plan.applies:
-                applied = await self._client.apply(kinds.MODEL_PROFILE, manifest, jobs.MANAGED_BY)
-                self._world.put(applied)
-            for name in plan.kept_jobs:
-                body = {"spec": {"ttlSecondsAfterFinished": jobs.KEPT_SECONDS}}
-                self._world.put_job(await self._client.patch(kinds.JOB, of.namespace, name, body))
-            if status is not None:
-                await self._write(of, status)
-        except errors.Conflict:
-            return Wait(AGAIN_SECONDS, "the object moved on")
-        except errors.NotFound:
-            return Wait(AGAIN_SECONDS, "an object went away")
+            try:
+                notes = await self._carry_out(of, plan)
+            except (errors.Conflict, errors.NotFound):
+                await self._read_anew(of)
+                return Wait(AGAIN_SECONDS, "the object moved on")
         except errors.KubeError as error:
             self._metrics.api_failed(of.kind)
             fields = {"kind": of.kind, "object": f"{of.namespace}/{of.name}", "detail": str(error)}
             logger.warning("not written", extra=fields)
-            return Wait(REFUSED_SECONDS, "the API server refused")
+            return waiting_out(error)
         for note in notes:
             await self._tell(of, note)
         return plan.outcome
+
+    async def _carry_out(self, of: AnyOurs, plan: Plan) -> tuple[Note, ...]:
+        """Write all that the plan says; what to tell people."""
+        status, notes = plan.status, plan.notes
+        if plan.job is not None:
+            refusal = await self._make_job(of.namespace, plan.job)
+            if refusal is not None:
+                assert isinstance(of, ModelProfile) and isinstance(status, ModelProfileStatus)
+                status, notes = _refused(of, status, refusal), _refusal_notes(refusal)
+        for deletion in plan.deletions:
+            await self._client.delete(deletion.kind, of.namespace, deletion.name, deletion.uid)
+        for name in plan.kept_jobs:
+            body = {"spec": {"ttlSecondsAfterFinished": jobs.KEPT_SECONDS}}
+            known = self._world.jobs[of.namespace, name]
+            with suppress(errors.NotFound):  # somebody was faster
+                self._world.learn_job(known, await self._client.patch(kinds.JOB, of.namespace, name, body))
+        if status is not None:
+            await self._write(of, status)
+        for manifest in plan.applies:
+            await self._client.apply(kinds.MODEL_PROFILE, manifest, jobs.MANAGED_BY)
+        return notes
 
     async def _make_job(self, namespace: str, manifest: dict[str, object]) -> errors.Refused | None:
         """Make the Job; where the API server does not want it, why. Room for it is taken at once."""
         reserved = self._world.put_job(manifest)
         try:
-            self._world.put_job(await self._client.create(kinds.JOB, manifest))
-        except errors.AlreadyExists:
-            self._world.put_job(await self._client.get(kinds.JOB, namespace, reserved.name))
-        except (errors.Invalid, errors.Forbidden) as refusal:
-            self._world.remove_job((namespace, reserved.name))
-            return refusal
-        except errors.KubeError:
-            self._world.remove_job((namespace, reserved.name))
+            try:
+                made = await self._client.create(kinds.JOB, manifest)
+            except errors.AlreadyExists:
+                made = await self._client.get(kinds.JOB, namespace, reserved.name)
+        except errors.KubeError as error:
+            self._world.learn_job(reserved, None)
+            if isinstance(error, errors.Invalid | errors.Forbidden):
+                return error
             raise
+        self._world.learn_job(reserved, made)
         return None
+
+    async def _read_anew(self, of: AnyOurs) -> None:
+        """Learn the present state, in case that no watch will tell it."""
+        kind = _KINDS[of.kind]
+        try:
+            self._world.learn(kind, of, await self._client.get(kind, of.namespace, of.name))
+        except errors.NotFound:
+            self._world.learn(kind, of, None)
 
     async def _write(self, of: AnyOurs, status: AnyStatus) -> None:
         plain = status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        version = of.metadata.resource_version
-        written = await self._client.patch_status(_KINDS[of.kind], of.namespace, of.name, plain, version)
+        kind, version = _KINDS[of.kind], of.metadata.resource_version
+        written = await self._client.patch_status(kind, of.namespace, of.name, plain, version)
         self._metrics.status_written(of.kind)
-        self._world.put(written)
+        self._world.learn(kind, of, written)
 
     async def _tell(self, of: AnyOurs, note: Note) -> None:
         """Post an Event; one that cannot be posted is only logged."""
@@ -124,11 +143,18 @@ class Executor:
             logger.warning("event not posted", extra={"reason": note.reason, "detail": str(error)})
 
 
-def _refused(of: AnyOurs, refusal: errors.Refused) -> AnyStatus:
-    """The status of a profile whose Job the API server does not want."""
-    fact = Fact("Succeeded", False, "JobRefused", f"The API server refused the Job: {refusal.message}")
-    found = with_facts(of.status.conditions, (fact,), of.metadata.generation, datetime.now(UTC))
-    return of.status.model_copy(update={"conditions": found})
+def waiting_out(error: errors.KubeError) -> Wait:
+    """When to try again after this."""
+    if isinstance(error, errors.Refused):
+        return Wait(REFUSED_SECONDS, "the API server refused")
+    return Wait(AWAY_SECONDS, "the API server did not answer")
+
+
+def _refused(of: ModelProfile, begun: ModelProfileStatus, refusal: errors.Refused) -> ModelProfileStatus:
+    """The status of a profile whose Job the API server does not want: a run that failed as it began."""
+    failure = Failure("JobRefused", f"The API server refused the Job: {refusal.message}")
+    seen = runs.Seen(of.model_copy(update={"status": begun}), datetime.now(UTC))
+    return runs.finished(seen, failure)
 
 
 def _refusal_notes(refusal: errors.Refused) -> tuple[Note, ...]:

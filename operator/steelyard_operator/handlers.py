@@ -91,7 +91,7 @@ class Handlers:
         elif kind is kinds.POD:
             self._world.put_pod(value)  # its last words
         else:
-            self._world.remove(kind, key)
+            self._world.remove(kind, key, value["metadata"].get("uid", ""))
 
     def _concerned(self, kind: Kind, value: Object) -> Iterable[Key]:
         """Whose turn it is."""
@@ -100,7 +100,7 @@ class Handlers:
         if kind is kinds.JOB:
             job = jobs.of(value)
             yield Key("ModelProfile", namespace, job.profile)
-            if job.finished:
+            if job.finished or (namespace, name) not in self._world.jobs:
                 yield from self._after_run()
         elif kind is kinds.POD:
             of_job = self._world.jobs.get((namespace, jobs.pod_of(value).job))
@@ -115,12 +115,15 @@ def _dependents(
 ) -> Iterable[Key]:
     """The objects of ours whose status may depend on this one."""
     backends: set[str] = set()
+    pair: tuple[str, str] | None = None
     if kind in OURS:
         yield Key(kind.kind, namespace, name)
         if kind is kinds.LLM_BACKEND:
             backends = {name}
         elif kind is kinds.MODEL_PROFILE:
-            yield Key("LLMBackend", namespace, value.get("spec", {}).get("backendRef", {}).get("name", ""))
+            spec = value.get("spec", {})
+            pair = (spec.get("backendRef", {}).get("name", ""), spec.get("model", ""))
+            yield Key("LLMBackend", namespace, pair[0])
     else:
         backends = set(_referring(kind, namespace, name, value, resources))
         if not backends:
@@ -128,7 +131,8 @@ def _dependents(
         for backend in backends:
             yield Key("LLMBackend", namespace, backend)
     for (of_namespace, profile_name), profile in resources.profiles.items():
-        if of_namespace == namespace and profile.spec.backend_ref.name in backends:
+        of_backend = profile.spec.backend_ref.name
+        if of_namespace == namespace and (of_backend in backends or (of_backend, profile.spec.model) == pair):
             yield Key("ModelProfile", namespace, profile_name)
     for of_namespace, policy in resources.policies:
         if of_namespace == namespace:

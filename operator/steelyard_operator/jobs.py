@@ -155,7 +155,9 @@ def manifest(
                 "name": "profiler",
                 "image": image,
                 "command": ["python", "-m", "steelyard_profiler"],
-                "args": [*_arguments(profile, backend, endpoint), *arguments],
+                # Kubernetes expands $(NAME) in arguments and reads $$ as $.
+                "args": [one.replace("$", "$$") for one in _arguments(profile, backend, endpoint)]
+                + arguments,
                 "resources": _DEFAULT_RESOURCES | stated,
                 "securityContext": _UNPRIVILEGED,
                 "terminationMessagePath": "/dev/termination-log",
@@ -228,6 +230,11 @@ def of(value: Object) -> Job:
     )
 
 
+def pods_of(job: Job) -> str:
+    """The label selector of this Job's pods."""
+    return f"{_JOB_NAME_LABEL}={job.name}"
+
+
 def pod_of(value: Object) -> Pod:
     """What is read of this pod."""
     metadata, status = value["metadata"], value.get("status") or {}
@@ -243,14 +250,16 @@ def pod_of(value: Object) -> Pod:
         {},
     )
     why = ended or waiting or unscheduled
+    # What could not start or was killed left no report: the message is the kubelet's own.
+    is_report = ended.get("reason", "Completed") in ("Completed", "Error")
     return Pod(
         namespace=metadata["namespace"],
         job=metadata.get("labels", {}).get(_JOB_NAME_LABEL, ""),
         phase=status.get("phase", ""),
-        message=ended.get("message", ""),
+        message=ended.get("message", "") if is_report else "",
         exit_code=ended.get("exitCode"),
         reason=why.get("reason", "") or status.get("reason", ""),
-        detail="" if ended else why.get("message", "") or status.get("message", ""),
+        detail="" if ended and is_report else why.get("message", "") or status.get("message", ""),
     )
 
 

@@ -12,7 +12,7 @@ A lease does not fence: a write may be under way as leadership ends. Therefore a
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -56,16 +56,18 @@ class Lease:
         namespace: str,
         name: str,
         identity: str,
+        *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._clock = clock
+        self._sleep = sleep
         self._sighting: _Sighting | None = None
         self._held_until = float("-inf")
-        self._object: Object | None = None
 
     @property
     def is_held(self) -> bool:
@@ -83,25 +85,30 @@ class Lease:
         while True:
             if await self._tried():
                 break
-            await asyncio.sleep(RETRY_SECONDS)
+            await self._sleep(RETRY_SECONDS)
         logger.info("active", extra={"lease": self._name, "identity": self._identity})
 
     async def keep(self) -> None:
         """Renew for ever; raises LeadershipLost where that fails for too long or another one took over."""
         while True:
-            await asyncio.sleep(RETRY_SECONDS)
+            await self._sleep(RETRY_SECONDS)
             self.check()
             if not await self._tried():
                 self.check()
 
     async def release(self) -> None:
         """Leave the lease to the next one at once."""
-        if self.is_held and self._object is not None:
-            self._held_until = float("-inf")
-            try:
-                await self._client.replace(kinds.LEASE, self._with_spec(self._object, holder=""))
-            except errors.KubeError as error:
-                logger.warning("lease not released", extra={"detail": str(error)})
+        if not self.is_held:
+            return
+        self._held_until = float("-inf")
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS / 2):
+                # Read anew: a renewal may have been under way when it was cancelled.
+                found = await self._client.get(kinds.LEASE, self._namespace, self._name)
+                if (found.get("spec") or {}).get("holderIdentity") == self._identity:
+                    await self._client.replace(kinds.LEASE, self._with_spec(found, holder=""))
+        except (errors.KubeError, TimeoutError) as error:
+            logger.warning("lease not released", extra={"detail": str(error) or type(error).__name__})
 
     async def _tried(self) -> bool:
         """Whether it was taken or renewed just now."""
@@ -121,13 +128,13 @@ class Lease:
             found = await self._client.get(kinds.LEASE, self._namespace, self._name)
         except errors.NotFound:
             new = {"metadata": {"name": self._name, "namespace": self._namespace}}
-            self._object = await self._client.create(kinds.LEASE, self._with_spec(new, self._identity))
+            await self._client.create(kinds.LEASE, self._with_spec(new, self._identity))
             return True
         if not self._is_free(found.get("spec") or {}):
             if self.is_held:
                 self._held_until = float("-inf")  # another one took it: this one is too late
             return False
-        self._object = await self._client.replace(kinds.LEASE, self._with_spec(found, self._identity))
+        await self._client.replace(kinds.LEASE, self._with_spec(found, self._identity))
         return True
 
     def _is_free(self, spec: dict[str, Any]) -> bool:

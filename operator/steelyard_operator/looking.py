@@ -36,7 +36,7 @@ class _Site:
     """One backend."""
 
     memories: dict[tuple[object, ...], _Memory] = field(default_factory=dict)
-    due_at: float = float("-inf")
+    asked_at: float = float("-inf")
     turn: int = 0
 
 
@@ -69,15 +69,16 @@ class Looks:
         }
         new = [memory for memory in site.memories.values() if memory.view.answers is None]
         asked = new[:MOST_AT_ONCE]
-        if self._clock() >= site.due_at and site.memories:
-            site.due_at = self._clock() + backend.spec.probe.interval_seconds
+        interval = backend.spec.probe.interval_seconds
+        if self._clock() >= site.asked_at + interval and site.memories:
+            site.asked_at = self._clock()
             site.turn += 1
             in_turn = list(site.memories.values())[site.turn % len(site.memories)]
             asked += [] if in_turn in asked else [in_turn]
         await asyncio.gather(*(self._ask(backend, memory) for memory in asked))
         if len(new) > MOST_AT_ONCE:
             return 0.0
-        return max(site.due_at - self._clock(), 0.0) if site.memories else float("inf")
+        return max(site.asked_at + interval - self._clock(), 0.0) if site.memories else float("inf")
 
     async def _ask(self, backend: LLMBackend, memory: _Memory) -> None:
         engine, endpoint = backend.spec.engine, memory.view.endpoint

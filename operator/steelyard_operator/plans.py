@@ -53,16 +53,16 @@ class Deletion:
 class Plan:
     """What is to be done for one object, in this order."""
 
-    deletions: tuple[Deletion, ...] = ()
-    """Objects to delete."""
-    applies: tuple[Object, ...] = ()
-    """ModelProfiles to make or to change."""
     job: Object | None = None
     """The Job to make; the status below holds only where it is there."""
+    deletions: tuple[Deletion, ...] = ()
+    """Objects to delete."""
     kept_jobs: tuple[str, ...] = ()
     """Jobs that are over and read: Kubernetes removes them after a while."""
     status: AnyStatus | None = None
     """The status to write; None: it stays as it is."""
+    applies: tuple[Object, ...] = ()
+    """ModelProfiles to make or to change; last, as a quota may refuse them."""
     notes: tuple[Note, ...] = ()
     """What to tell people."""
     outcome: Outcome = DONE

@@ -48,7 +48,7 @@ def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
         return Plan(deletions=(Deletion(kinds.MODEL_PROFILE, profile.name, uid),))
     made = _run_plan(seen, excluded, is_gone=gone, image=image)
     status = made.status if isinstance(made.status, ModelProfileStatus) else profile.status
-    judged = [*_succeeded(status), *_judged(seen, status, excluded, made, is_gone=gone)]
+    judged = [*_succeeded(profile.status, status), *_judged(seen, status, excluded, made, is_gone=gone)]
     status = _with_conditions(seen, status, [*resolved, *judged])
     since = (profile.status.gone_since or seen.now.replace(microsecond=0)) if gone else None
     update: dict[str, Any] = {"observed_generation": profile.metadata.generation, "gone_since": since}
@@ -157,10 +157,10 @@ def _not_measured(seen: Seen, status: ModelProfileStatus, made: Plan) -> Fact:
     return Fact("Ready", False, "Waiting", why)
 
 
-def _succeeded(status: ModelProfileStatus) -> Iterable[Fact]:
-    """How the last run ended, which stays so."""
-    said = conditions.find(status.conditions, "Succeeded")
-    if said is not None:
+def _succeeded(before: ModelProfileStatus, after: ModelProfileStatus) -> Iterable[Fact]:
+    """How a run ended, where one did just now."""
+    said = conditions.find(after.conditions, "Succeeded")
+    if said is not None and said != conditions.find(before.conditions, "Succeeded"):
         yield Fact(said.type, said.status is ConditionStatus.TRUE, said.reason, said.message)
 
 

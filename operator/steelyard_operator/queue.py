@@ -7,6 +7,8 @@ Rule 4. An exception of the work is our bug: it is logged and that key alone is 
 """
 
 import asyncio
+import heapq
+import itertools
 import logging
 import math
 import time
@@ -61,6 +63,8 @@ class Queue(Generic[K]):
         self._fatal = fatal
         self._clock = clock
         self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._serial = itertools.count()
         self._working: set[K] = set()
         self._not_before: dict[K, float] = {}
         self._pauses: dict[K, float] = {}
@@ -82,6 +86,7 @@ class Queue(Generic[K]):
         due = max(self._clock() + after_seconds, self._not_before.get(key, -math.inf))
         if due < self._due.get(key, math.inf):
             self._due[key] = due
+            self._push(key)
             self._changed.set()
 
     def discard(self, key: K) -> None:
@@ -112,9 +117,22 @@ class Queue(Generic[K]):
                 async with asyncio.timeout(wait_seconds):
                     await self._changed.wait()
 
+    def _push(self, key: K) -> None:
+        """Have the key found by its due time; what the heap says of it otherwise counts no more."""
+        if key not in self._working:
+            heapq.heappush(self._heap, (self._due[key], next(self._serial), key))
+        if len(self._heap) > 2 * len(self._due) + 64:
+            self._heap = [entry for entry in self._heap if self._counts(entry)]
+            heapq.heapify(self._heap)
+
+    def _counts(self, entry: tuple[float, int, K]) -> bool:
+        due, _, key = entry
+        return self._due.get(key) == due and key not in self._working
+
     def _first(self) -> K | None:
-        idle = (key for key in self._due if key not in self._working)
-        return min(idle, key=self._due.__getitem__, default=None)
+        while self._heap and not self._counts(self._heap[0]):
+            heapq.heappop(self._heap)
+        return self._heap[0][2] if self._heap else None
 
     def _begin(self, key: K) -> None:
         now = self._clock()
@@ -141,4 +159,6 @@ class Queue(Generic[K]):
                 self.add(key, outcome.seconds)
         finally:
             self._working.discard(key)
+            if key in self._due:
+                self._push(key)
             self._changed.set()

@@ -9,15 +9,16 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
-from steelyard.api.profile import ModelProfile
+from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.api.resources import Key as NamespacedName
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.routing import endpoints
-from steelyard_operator import backends, jobs, policies, profiles, runs
+from steelyard_operator import backends, executing, jobs, policies, profiles, runs
 from steelyard_operator.backends import EndpointView
-from steelyard_operator.executing import REFUSED_SECONDS, Executor
+from steelyard_operator.executing import Executor
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
 from steelyard_operator.plans import DONE
@@ -100,7 +101,7 @@ class Reconciler:
         except errors.KubeError as error:
             self._tools.metrics.api_failed(key.kind)
             logger.warning("not read", extra={"key": str(key), "detail": str(error)})
-            return Wait(REFUSED_SECONDS, "the API server refused or did not answer")
+            return executing.waiting_out(error)
         finally:
             self._tools.metrics.reconciled(key.kind, time.monotonic() - began)
 
@@ -125,7 +126,7 @@ class Reconciler:
                 now=_now(),
                 endpoints=self._tools.looks.views(key.pair),
                 problems=self._world.compiled(key.namespace).of(key.kind, key.name),
-                profiles=tuple(self._profiles_of(backend)),
+                profiles=tuple(self._world.profiles_of(key.pair)),
             )
         )
         outcome = await self._tools.executor.execute(backend, plan)
@@ -148,13 +149,6 @@ class Reconciler:
         except errors.NotFound:
             self._world.remove(kinds.CONFIG_MAP, pair)
 
-    def _profiles_of(self, backend: LLMBackend) -> list[ModelProfile]:
-        return [
-            profile
-            for profile in self._world.resources.profiles.values()
-            if profile.namespace == backend.namespace and profile.spec.backend_ref.name == backend.name
-        ]
-
     async def _policy(self, key: Key) -> Outcome:
         policy = self._world.resources.policies.get(key.pair)
         if policy is None or policy.metadata.deletion_timestamp:
@@ -169,7 +163,7 @@ class Reconciler:
         if profile is None or profile.metadata.deletion_timestamp:
             self._busy_since.pop(key, None)
             return DONE
-        await self._confirm_job(profile)
+        await self._confirm_run(profile)
         is_idle = await self._is_idle(key, self._seen(profile))
         profile = self._world.resources.profiles.get(key.pair)
         if profile is None:
@@ -179,11 +173,15 @@ class Reconciler:
         plan = profiles.plan(seen, problems, self._limits.profiler_image)
         if seen.obstacle and isinstance(plan.outcome, Wait):
             self.waiting.add(key)
-        if plan.kept_jobs or plan.deletions:
-            after = plan.status.conditions if plan.status else ()
-            ok = any(one.type == "Succeeded" and one.status == "True" for one in after)
-            self._tools.metrics.run_ended(ok=ok)
-        return await self._tools.executor.execute(profile, plan)
+        outcome = await self._tools.executor.execute(profile, plan)
+        if outcome is plan.outcome and isinstance(plan.status, ModelProfileStatus):
+            self._count(profile.status, plan.status)
+        return outcome
+
+    def _count(self, before: ModelProfileStatus, after: ModelProfileStatus) -> None:
+        """Count a run that has ended by this change."""
+        if runs.is_under_way(before) and not runs.is_under_way(after):
+            self._tools.metrics.run_ended(ok=conditions.holds(after.conditions, "Succeeded"))
 
     def _seen(self, profile: ModelProfile) -> runs.Seen:
         backend = self._world.resources.backends.get((profile.namespace, profile.spec.backend_ref.name))
@@ -224,21 +222,28 @@ class Reconciler:
             return f"Waits until fewer than {most} runs are under way (--max-concurrent-profiles)."
         return ""
 
-    async def _confirm_job(self, profile: ModelProfile) -> None:
-        """Ask the API server for the Job of a run under way that was not told of: the watch may be late."""
+    async def _confirm_run(self, profile: ModelProfile) -> None:
+        """Ask the API server for what the watches did not tell yet of a run under way: its Job, its end."""
         pair = (profile.namespace, _job_name(profile))
-        if not runs.is_under_way(profile.status) or pair in self._world.jobs:
+        if not runs.is_under_way(profile.status):
             return
-        try:
-            self._world.put_job(await self._tools.client.get(kinds.JOB, *pair))
-        except errors.NotFound:
-            return
+        job, pod = self._world.jobs.get(pair), self._world.pods.get(pair)
+        if job is None:
+            try:
+                job = self._world.put_job(await self._tools.client.get(kinds.JOB, *pair))
+            except errors.NotFound:
+                return
+        if job.finished and (pod is None or pod.exit_code is None):
+            listing = await self._tools.client.list(kinds.POD, job.namespace, jobs.pods_of(job))
+            for value in listing.items:
+                self._world.put_pod(value)
 
     async def _is_idle(self, key: Key, seen: runs.Seen) -> bool:
         """Whether the endpoint to measure has nothing else to do, or was waited for long enough."""
         limits = seen.profile.spec.limits
         asks = limits.only_when_idle and not seen.obstacle and seen.job is None and runs.due(seen)
         if not asks or seen.site is None or seen.backend is None:
+            self._busy_since.pop(key, None)
             return True
         seconds = seen.backend.spec.probe.timeout_seconds
         under_way = await self._tools.prober.activity(seen.backend.spec.engine, seen.site.endpoint, seconds)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 import kopf
@@ -87,27 +87,34 @@ class _Active:
     async def serve(self, stop: asyncio.Event) -> None:
         """Watch and work until told to stop."""
         async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(self._lease.keep(), name="keep the lease")]
+            keeping = tasks.create_task(self._lease.keep(), name="keep the lease")
             if await _first(self._installed(), stop.wait()):
-                helpers += [
+                helpers = (
                     tasks.create_task(self._queue.run(self._reconciler.work, WORKERS), name="work"),
                     tasks.create_task(self._resync(), name="resync"),
-                ]
+                )
+                tasks.create_task(_cancel_at(stop, helpers), name="stop")
                 await self._watch(stop)
-            for helper in helpers:
-                helper.cancel()
+            keeping.cancel()
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Have kopf watch until SIGTERM, which it takes over, or until `stop`."""
+        """Have kopf watch until SIGTERM, which it takes over and which then sets `stop`, or until `stop`.
+
+        kopf waits for every task that began after it, so nothing else may be left to work on by then.
+        """
+
+        async def stopping(**_: object) -> None:
+            stop.set()
+
         options = kopf.OperatorSettings()
         options.posting.enabled = False
         options.posting.loggers = False
         options.scanning.disabled = True
-        options.batching.batch_window = 0.02
         for kind, selector in SELECTORS.items():
             options.watching.label_selectors[kind.group, kind.version, kind.plural] = selector
         registry = self._handlers.registry()
         kopf.on.login(registry=registry)(self._login)
+        kopf.on.cleanup(registry=registry)(stopping)
         await kopf.operator(
             registry=registry,
             settings=options,
@@ -149,14 +156,17 @@ class _Active:
             self._handlers.enqueue_all()
 
     async def _list(self, namespace: str | None) -> None:
-        for kind in (*OURS, *REFERRED):
+        for kind in (*OURS, *REFERRED, kinds.JOB):
+            known = self._world.known(kind, namespace)
             listing = await self._client.list(kind, namespace, SELECTORS.get(kind, ""))
-            self._world.replace(kind, namespace, listing.items)
-        listing = await self._client.list(kinds.JOB, namespace, SELECTORS[kinds.JOB])
-        there = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in listing.items}
-        for key in [key for key, job in self._world.jobs.items() if job.uid and key not in there]:
-            if namespace in (None, key[0]):
-                self._world.remove_job(key)
+            self._world.renew(kind, known, listing.items)
+
+
+async def _cancel_at(stop: asyncio.Event, helpers: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel these when told to stop."""
+    await stop.wait()
+    for helper in helpers:
+        helper.cancel()
 
 
 async def _first(wanted: Coroutine[Any, Any, object], other: Coroutine[Any, Any, object]) -> bool:

@@ -88,8 +88,8 @@ def stale(seen: Seen) -> str:
         return "NotMeasured"
     if (mark.suite, mark.seed) != (workload.version(spec.suite), spec.seed):
         return "SpecChanged"
-    if spec.refresh.on_change and seen.site is not None and seen.site.description is not None:
-        told = seen.site.description
+    if spec.refresh.on_change and seen.backend is not None:
+        told = seen.backend.status  # what all endpoints agree on: of some that differ, none tells of a change
         if _differ(mark.model_digest, _digest(told.models, spec.model)):
             return "ModelChanged"
         if _differ(mark.engine_version, told.engine_version):
@@ -198,7 +198,8 @@ def _result(seen: Seen) -> Result | Failure:
         message = "The profiler ran out of memory: raise spec.job.resources.limits.memory."
         return Failure("OutOfMemory", message)
     how = f"with exit status {pod.exit_code}" if pod and pod.exit_code is not None else "without a result"
-    return Failure("ProfilerFailed", f"The profiler ended {how}: see the log of Job {job.name}.")
+    why = f" ({pod.reason}: {pod.detail})" if pod and pod.detail else ""
+    return Failure("ProfilerFailed", f"The profiler ended {how}{why}: see the log of Job {job.name}.")
 
 
 def _checked(result: Result, seen: Seen, job: Job) -> Result | Failure:

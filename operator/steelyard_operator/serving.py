@@ -1,4 +1,7 @@
-"""Health and metrics over HTTP: /healthz, /readyz, /metrics. Standbys answer, too."""
+"""Health and metrics over HTTP: /healthz, /readyz, /metrics. Standbys answer, too.
+
+Invariant: a connection is closed after its answer, so that none holds up the stop.
+"""
 
 from aiohttp import web
 
@@ -34,7 +37,12 @@ class Serving:
         return int(self._runner.addresses[0][1])
 
     async def _ok(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return _last(web.json_response({"status": "ok"}))
 
     async def _exposition(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": METRICS_TYPE})
+        return _last(web.Response(body=self._metrics.text(), headers={"Content-Type": METRICS_TYPE}))
+
+
+def _last(response: web.Response) -> web.Response:
+    response.force_close()
+    return response

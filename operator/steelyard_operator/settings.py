@@ -1,6 +1,7 @@
 """The operator's settings, read once at start."""
 
 import argparse
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Settings:
     lease_name: str
     """The Lease's name."""
     identity: str
-    """Who holds it: the pod's name."""
+    """Who holds it: the pod's name, as a container that starts again is to go on at once."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         parser,
         "--identity",
         environment,
-        "who holds the Lease; none: the host's name",
+        "who holds the Lease; none: host's name and process id",
         default="",
     )
 
@@ -81,7 +82,7 @@ def read(arguments: argparse.Namespace) -> Settings:
         port=arguments.port,
         lease_namespace=arguments.lease_namespace,
         lease_name=arguments.lease_name,
-        identity=arguments.identity or platform.node(),
+        identity=arguments.identity or f"{platform.node()}-{os.getpid()}",
     )
 
 

@@ -4,16 +4,22 @@ Only `handlers`, the resync and answers to our own writes put things in. Invaria
 for each state of the resources.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from steelyard.api.meta import Resource
+from steelyard.api.profile import ModelProfile
 from steelyard.api.resources import Key, ResourceSet
+from steelyard.kube import kinds
 from steelyard.kube.kinds import Kind, Object
-from steelyard.kube.store import Store
+from steelyard.kube.store import KINDS, Store
 from steelyard.routing import compiling
 from steelyard.routing.table import Problem, Table
 from steelyard_operator import jobs
 from steelyard_operator.jobs import Job, Pod
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class World:
         """Profiling Jobs."""
         self.pods: dict[Key, Pod] = {}
         """Their pods, by the Job's namespace and name."""
+        self._by_backend: dict[Key, list[ModelProfile]] = {}
+        self._by_backend_of: Mapping[Key, ModelProfile] | None = None
         self._compiled: dict[str, Compiled] = {}
         self._compiled_from: ResourceSet | None = None
 
@@ -49,26 +57,83 @@ class World:
 
     def put(self, value: Object) -> bool:
         """An object is as it says; whether anything changed that matters."""
-        return self._store.put(value)
+        changed = self._store.put(value)
+        if changed:
+            self._tell_misfit(value)
+        return changed
 
-    def remove(self, kind: Kind, key: Key) -> bool:
-        """There is no such object any more."""
+    def _tell_misfit(self, value: Object) -> None:
+        """Log an object that does not fit its type: it was written by another version's definitions."""
+        about = value["metadata"]
+        for one in self._store.invalid:
+            if (one.kind, one.namespace, one.name) == (value["kind"], about["namespace"], about["name"]):
+                fields = {"kind": one.kind, "object": f"{one.namespace}/{one.name}", "detail": one.message}
+                logger.warning("resource left out", extra=fields)
+
+    def remove(self, kind: Kind, key: Key, uid: str = "") -> bool:
+        """There is no such object any more; with a uid, another one of the same name stays."""
+        held = self._held(kind, key)
+        if held is not None and uid not in ("", held.metadata.uid):
+            return False
         return self._store.remove(kind, key)
 
-    def replace(self, kind: Kind, namespace: str | None, values: Iterable[Object]) -> None:
-        """These are all objects of a kind, in one namespace or in all."""
-        self._store.replace(kind, namespace, values)
+    def learn(self, kind: Kind, known: Resource, value: Object | None) -> None:
+        """A known object became this, None: it is gone, by an answer. What a watch told since is newer."""
+        key = (known.namespace, known.name)
+        if self._held(kind, key) is not known:
+            return
+        if value is None:
+            self._store.remove(kind, key)
+        else:
+            self.put(value)
+
+    def learn_job(self, known: Job, value: Object | None) -> None:
+        """The same for a Job."""
+        key = (known.namespace, known.name)
+        if self.jobs.get(key) is not known:
+            return
+        if value is None:
+            self.remove_job(key)
+        else:
+            self.put_job(value)
+
+    def known(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
+        """The objects of a kind that the API server told of, in one namespace or in all."""
+        if kind is kinds.JOB:
+            held: Iterable[Key] = (key for key, job in self.jobs.items() if job.uid)
+        else:
+            held = getattr(self.resources, KINDS[kind.kind][1])
+        return frozenset(key for key in held if namespace in (None, key[0]))
+
+    def renew(self, kind: Kind, known: frozenset[Key], values: Iterable[Object]) -> None:
+        """These are there, and of those known before they were listed no others: what came since stays."""
+        there = {(value["metadata"]["namespace"], value["metadata"]["name"]): value for value in values}
+        gone = known - there.keys()
+        if kind is kinds.JOB:
+            for value in there.values():
+                self.put_job(value)
+            for key in gone:
+                self.remove_job(key)
+        else:
+            for value in there.values():
+                self.put(value)
+            for key in gone:
+                self._store.remove(kind, key)
 
     def put_job(self, value: Object) -> Job:
-        """A Job is as it says."""
+        """A Job is as it says; one that is over stays so, whatever an older answer says."""
         job = jobs.of(value)
+        held = self.jobs.get((job.namespace, job.name))
+        if held is not None and held.finished and held.uid == job.uid and not job.finished:
+            return held
         self.jobs[job.namespace, job.name] = job
         return job
 
     def remove_job(self, key: Key) -> None:
         """There is no such Job any more, nor its pod."""
         self.jobs.pop(key, None)
-        self.pods.pop(key, None)
+        # A pod goes after its Job and is told of until then.
+        self.pods = {of: pod for of, pod in self.pods.items() if of in self.jobs}
 
     def put_pod(self, value: Object) -> Pod:
         """A pod is as it says; what it said last stays until its Job goes."""
@@ -79,6 +144,16 @@ class World:
     def running(self) -> list[Job]:
         """Jobs that are not over."""
         return [job for job in self.jobs.values() if not job.finished]
+
+    def profiles_of(self, backend: Key) -> Sequence[ModelProfile]:
+        """The ModelProfiles that name this backend."""
+        profiles = self.resources.profiles
+        if profiles is not self._by_backend_of:
+            self._by_backend, self._by_backend_of = {}, profiles
+            for profile in profiles.values():
+                key = (profile.namespace, profile.spec.backend_ref.name)
+                self._by_backend.setdefault(key, []).append(profile)
+        return self._by_backend.get(backend, ())
 
     def compiled(self, namespace: str) -> Compiled:
         """The namespace's table as the resources are now."""
@@ -93,3 +168,7 @@ class World:
                 found[key] = (*found.get(key, ()), problem)
             self._compiled[namespace] = Compiled(table, found)
         return self._compiled[namespace]
+
+    def _held(self, kind: Kind, key: Key) -> Resource | None:
+        held: Mapping[Key, Resource] = getattr(self.resources, KINDS[kind.kind][1])
+        return held.get(key)

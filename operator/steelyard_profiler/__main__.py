@@ -6,6 +6,7 @@ This is what the profiling Job's container runs. Exit status 0: measured; 1: not
 import argparse
 import asyncio
 import os
+import signal
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,5 +125,11 @@ def _silent(progress: Progress) -> None:
     """Without a terminal there is nobody to show it to."""
 
 
+def _terminated(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    # Process 1 of a container ignores the signal otherwise, and asks the engine on for half a minute.
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(main())

@@ -14,6 +14,7 @@ from threading import Condition, Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from fakes.kubernetes_objects import is_selected, merged, patched
 from steelyard.kube.client import Client
 from steelyard.kube.configuration import Configuration, Credentials
 
@@ -46,6 +47,7 @@ class Happened:
     plural: str
     type: str
     object: Object
+    before: Object | None
 
 
 @dataclass
@@ -74,6 +76,8 @@ class FakeApiServer:
         self.requests: list[Request] = []
         self.tokens: set[str] | None = None
         """Bearer tokens that are let in; None: everybody is."""
+        self.away = False
+        """Whether every new request is answered 503."""
         self.gone_by_event = False
         """Whether an expired watch is told by an event, as by the watch cache, or by the HTTP status."""
         self.changed = Condition()
@@ -125,10 +129,11 @@ class FakeApiServer:
         with self.changed:
             self._silent = self.watches
 
-    def refuse(self, status: int, body: bytes = b"", *, times: int = 1, part: str = "") -> None:
-        """Answer the next requests whose URL has this part so."""
+    def refuse(self, status: int, body: bytes = b"", *, times: int = 1, part: str = "") -> Refusal:
+        """Answer the next requests whose URL has this part so; it ends when its `times` are set to 0."""
         with self.changed:
             self._refusals.append(Refusal(status, body, lambda asked: part in _url(asked), times))
+            return self._refusals[-1]
 
     def wait_for(self, what: Callable[[], bool], seconds: float = 10.0) -> None:
         """Return once this holds; it is asked again after each request and change."""
@@ -184,7 +189,9 @@ class FakeApiServer:
                     in_time = self.changed.wait(float(asked.query["timeoutSeconds"]))
             for happened in news:
                 version = happened.version
-                yield _line(happened.type, happened.object)
+                told = _as_selected(happened, asked.query)
+                if told:
+                    yield _line(told, happened.object)
 
     def _since(self, version: int, plural: str, namespace: str | None) -> list[Happened]:
         return [
@@ -196,6 +203,8 @@ class FakeApiServer:
         ]
 
     def _answer(self, asked: Request) -> Object:
+        if self.away:
+            raise Refused(503, "ServiceUnavailable", "the server is currently unable to handle the request")
         if self.tokens is not None and asked.headers.get("authorization", "")[7:] not in self.tokens:
             raise Refused(401, "Unauthorized", "Unauthorized")
         place = _PATH.fullmatch(asked.path)
@@ -226,12 +235,11 @@ class FakeApiServer:
         return self._put(plural, merged(now, asked.body))
 
     def _list(self, asked: Request, plural: str, namespace: str | None) -> Object:
-        wanted = dict(pair.split("=") for pair in asked.query.get("labelSelector", "").split(",") if pair)
         found = [
             # As in a list of a built-in kind: items do not say what they are.
             {part: said for part, said in value.items() if part not in ("kind", "apiVersion")}
             for (of, where, _), value in sorted(self.objects.items())
-            if of == plural and namespace in (None, where) and _has_labels(value, wanted)
+            if of == plural and namespace in (None, where) and is_selected(value, asked.query)
         ]
         begin = int(asked.query.get("continue", 0))
         end = begin + int(asked.query.get("limit", 500))
@@ -256,18 +264,18 @@ class FakeApiServer:
         uid = before["metadata"]["uid"] if before else f"uid-{self._version}"
         metadata = value["metadata"] | {"uid": uid, "resourceVersion": str(self._version)}
         self.objects[key] = value | {"metadata": metadata}
-        self._tell(plural, "MODIFIED" if before else "ADDED", self.objects[key])
+        self._tell(plural, "MODIFIED" if before else "ADDED", self.objects[key], before)
         return self.objects[key]
 
     def _remove(self, key: Key) -> None:
         self._version += 1
         gone = self.objects.pop(key)
         metadata = gone["metadata"] | {"resourceVersion": str(self._version)}
-        self._tell(key[0], "DELETED", gone | {"metadata": metadata})
+        self._tell(key[0], "DELETED", gone | {"metadata": metadata}, gone)
 
-    def _tell(self, plural: str, event_type: str, value: Object) -> None:
+    def _tell(self, plural: str, event_type: str, value: Object, before: Object | None = None) -> None:
         self._version += 1 if event_type == "ERROR" else 0
-        self._history.append(Happened(self._version, plural, event_type, value))
+        self._history.append(Happened(self._version, plural, event_type, value, before))
         self.changed.notify_all()
 
 
@@ -305,29 +313,6 @@ def configuration(url: str, read_token: Callable[[], str] = lambda: "") -> Confi
 def status_object(code: int, reason: str, message: str) -> Object:
     """What an API server answers where there is no object to show."""
     return {"kind": "Status", "apiVersion": "v1", "reason": reason, "message": message, "code": code}
-
-
-def merged(before: Object, change: Object) -> Object:
-    """A merge patch applied."""
-    result = dict(before)
-    for name, value in change.items():
-        if value is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged(result.get(name) or {}, value) if isinstance(value, dict) else value
-    return result
-
-
-def patched(before: Object, steps: list[Object]) -> Object:
-    """A JSON patch of `add` and `replace` on members of objects applied."""
-    result: Object = json.loads(json.dumps(before))
-    for step in steps:
-        *parents, last = step["path"].strip("/").split("/")
-        holder = result
-        for parent in parents:
-            holder = holder[parent]
-        holder[last] = step["value"]
-    return result
 
 
 class _Server(ThreadingHTTPServer):
@@ -382,9 +367,13 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None: ...
 
 
-def _has_labels(value: Object, wanted: dict[str, str]) -> bool:
-    labels: dict[str, str] = value["metadata"].get("labels", {})
-    return wanted.items() <= labels.items()
+def _as_selected(happened: Happened, query: dict[str, str]) -> str:
+    """What happened to those that the selectors select; empty: nothing."""
+    if happened.type not in ("ADDED", "MODIFIED", "DELETED"):
+        return happened.type
+    was = happened.before is not None and is_selected(happened.before, query)
+    now = happened.type != "DELETED" and is_selected(happened.object, query)
+    return {(False, True): "ADDED", (True, True): "MODIFIED", (True, False): "DELETED"}.get((was, now), "")
 
 
 def _namespace(value: Object) -> str:

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -94,14 +95,48 @@ def test_all_namespaces_can_be_followed_at_once() -> None:
     tell(story, namespace=None)
 
 
-def test_the_selector_goes_with_list_and_watch() -> None:
+def test_only_what_the_label_selector_selects_is_told() -> None:
     async def story(api: FakeApiServer, changes: Following) -> None:
-        await next_of(changes)
-        api.put("configmaps", config_map())
-        await next_of(changes)
+        labelled = config_map("labelled")
+        labelled["metadata"]["labels"] = {"a": "b"}
+        assert await named(changes) == (Replaced, [])
+        api.put("configmaps", config_map("other"))
+        api.put("configmaps", labelled)
+        assert await named(changes) == (Put, ["labelled"])
+        api.put("configmaps", config_map("labelled"))
+        assert await named(changes) == (Removed, ["labelled"])
         assert [asked.query["labelSelector"] for asked in api.requests] == ["a=b", "a=b"]
 
     tell(story, label_selector="a=b")
+
+
+def test_only_what_the_field_selector_selects_is_told() -> None:
+    async def story(api: FakeApiServer, changes: Following) -> None:
+        api.put("configmaps", config_map("one"))
+        api.put("configmaps", config_map("two"))
+        assert await named(changes) == (Replaced, ["two"])
+        api.put("configmaps", config_map("one", a="changed"))
+        api.put("configmaps", config_map("two", a="changed"))
+        assert await named(changes) == (Put, ["two"])
+
+    tell(story, field_selector="metadata.name=two")
+
+
+def test_why_nothing_is_told_can_be_read_while_it_lasts() -> None:
+    freshness = Freshness()
+
+    async def story(api: FakeApiServer, changes: Following) -> None:
+        body = json.dumps(status_object(403, "Forbidden", "not for you")).encode()
+        api.refuse(403, body, times=1)
+        following = asyncio.create_task(next_of(changes), name="next change")
+        await asyncio.to_thread(api.wait_for, lambda: len(api.requests) >= 2, SECONDS)
+        assert freshness.failure == "403 Forbidden: not for you"
+        await following
+        api.put("configmaps", config_map())
+        await next_of(changes)
+        assert freshness.failure == ""
+
+    tell(story, freshness=freshness)
 
 
 def test_a_change_between_list_and_watch_is_told() -> None:

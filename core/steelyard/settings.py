@@ -10,6 +10,9 @@ from typing import Any
 PREFIX = "STEELYARD_"
 """Before the flag's name in capitals: --admin-port is STEELYARD_ADMIN_PORT."""
 
+KUBERNETES = "kubernetes"
+"""The source that is an API server."""
+
 
 def add(
     parser: argparse.ArgumentParser,
@@ -41,10 +44,16 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return number
 
 
-def add_source(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Add where the resources are."""
-    described = "where the resources are: file:DIR"
-    add(parser, "--source", environment, described, kind=directory_source, metavar="file:DIR")
+def add_source(
+    parser: argparse.ArgumentParser, environment: Mapping[str, str], *, kubernetes: bool = False
+) -> None:
+    """Add where the resources are; `kubernetes`: they may be there too."""
+    if kubernetes:
+        described = "where the resources are: file:DIR, or kubernetes (KUBECONFIG, else the pod's own)"
+        add(parser, "--source", environment, described, kind=source, metavar="file:DIR|kubernetes")
+    else:
+        described = "where the resources are: file:DIR"
+        add(parser, "--source", environment, described, kind=directory_source, metavar="file:DIR")
 
 
 def add_namespace(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -52,9 +61,22 @@ def add_namespace(parser: argparse.ArgumentParser, environment: Mapping[str, str
     add(parser, "--namespace", environment, "namespace of the resources", default="default")
 
 
+def source(text: str) -> str | None:
+    """A kind of setting: file:DIR, of which it gives DIR, or kubernetes, which is None."""
+    if text == KUBERNETES:
+        return None
+    return _directory(text, f"write file:DIR or {KUBERNETES}")
+
+
 def directory_source(text: str) -> str:
     """A kind of setting: file:DIR, of which it gives DIR."""
+    if text == KUBERNETES:
+        raise argparse.ArgumentTypeError(f"{text!r} does not do here, files only: write file:DIR")
+    return _directory(text, "write file:DIR")
+
+
+def _directory(text: str, remedy: str) -> str:
     scheme, colon, directory = text.partition(":")
     if scheme != "file" or not colon or not directory:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a source: write file:DIR")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a source: {remedy}")
     return directory

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import uvloop
 
+from steelyard.kube import configuration
+from steelyard.kube.errors import NotConfigured
 from steelyard_gateway import app, logs, settings
 
 
@@ -19,8 +21,13 @@ def serve(chosen: settings.Settings) -> int:
     """Run the gateway; 0 after an orderly stop, 1 when it cannot start."""
     logs.set_up()
     try:
+        cluster = configuration.load(os.environ) if chosen.directory is None else None
+    except NotConfigured as missing:
+        sys.stderr.write(f"{str(missing)[:1].upper()}{str(missing)[1:]}.\n")
+        return 1
+    try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(app.run(chosen))
+            runner.run(app.run(chosen, cluster))
     except app.Refused as refused:
         sys.stderr.write(f"{refused}\n")
         return 1

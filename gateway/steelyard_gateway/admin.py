@@ -10,6 +10,7 @@ from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from steelyard.api.backend import LLMBackend
+from steelyard.api.meta import Condition
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
 from steelyard.routing import compiling, explaining
@@ -19,6 +20,7 @@ from steelyard_gateway.current import Current, Snapshot
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
 from steelyard_gateway.router import TableRouter
+from steelyard_gateway.sources.kubernetes import KubernetesSource
 from steelyard_gateway.state import State
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,7 +77,11 @@ def make(
     @app.get("/admin/resources")
     async def resources() -> dict[str, Any]:
         """Every resource, whether it plays a part, and what is wrong with it."""
-        return {"refused": state.refused, "resources": _resources(current.snapshot, live)}
+        return {
+            "source": _source(state.kubernetes),
+            "refused": state.refused,
+            "resources": _resources(current.snapshot, live),
+        }
 
     return app
 
@@ -113,6 +119,17 @@ def _per_million(usd: float | None) -> float | None:
     return None if usd is None else round(usd * 1_000_000, 6)
 
 
+def _source(kubernetes: KubernetesSource | None) -> dict[str, Any]:
+    if kubernetes is None:
+        return {"kind": "Files"}
+    age_seconds = kubernetes.age_seconds()
+    return {
+        "kind": "Kubernetes",
+        "connected": kubernetes.connected(),
+        "ageSeconds": None if age_seconds is None else round(age_seconds, 1),
+    }
+
+
 def _resources(snapshot: Snapshot | None, live: LiveEndpoints) -> list[dict[str, Any]]:
     if snapshot is None:
         return []
@@ -121,8 +138,15 @@ def _resources(snapshot: Snapshot | None, live: LiveEndpoints) -> list[dict[str,
         *snapshot.resources.profiles.values(),
         *snapshot.resources.policies.values(),
     ]
-    failing = tuple(_failing(snapshot, live))
-    return [_resource(one, (*snapshot.problems, *failing)) for one in held]
+    problems: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in (*snapshot.problems, *_failing(snapshot, live)):
+        problems.setdefault((problem.kind, problem.namespace, problem.name), []).append(problem)
+    rows = []
+    for one in held:
+        named = (one.kind, one.namespace, one.name)
+        rows.append(_resource(*named, problems.pop(named, ()), one.status.conditions))
+    # What cannot be read is known by its problems only.
+    return rows + [_resource(*named, found, ()) for named, found in problems.items()]
 
 
 def _failing(snapshot: Snapshot, live: LiveEndpoints) -> Iterator[Problem]:
@@ -136,17 +160,12 @@ def _failing(snapshot: Snapshot, live: LiveEndpoints) -> Iterator[Problem]:
 
 
 def _resource(
-    one: LLMBackend | ModelProfile | RoutingPolicy, every_problem: Iterable[Problem]
+    kind: str, namespace: str, name: str, problems: Iterable[Problem], conditions: Iterable[Condition]
 ) -> dict[str, Any]:
-    problems = [
-        problem
-        for problem in every_problem
-        if (problem.kind, problem.namespace, problem.name) == (one.kind, one.namespace, one.name)
-    ]
     return {
-        "kind": one.kind,
-        "namespace": one.namespace,
-        "name": one.name,
+        "kind": kind,
+        "namespace": namespace,
+        "name": name,
         "inForce": not any(problem.excludes for problem in problems),
         "problems": [
             {
@@ -157,7 +176,5 @@ def _resource(
             }
             for problem in problems
         ],
-        "conditions": [
-            condition.model_dump(mode="json", by_alias=True) for condition in one.status.conditions
-        ],
+        "conditions": [condition.model_dump(mode="json", by_alias=True) for condition in conditions],
     }

@@ -21,7 +21,10 @@ from typing import BinaryIO
 
 import uvicorn
 
+from steelyard.api.resources import ResourceSet
 from steelyard.files.problems import FilesError
+from steelyard.kube.configuration import Configuration
+from steelyard.routing.table import Problem
 from steelyard_gateway import admin, current, elsewhere, logs, protocol
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.discovery import Discovery
@@ -33,6 +36,7 @@ from steelyard_gateway.publishing import Publisher
 from steelyard_gateway.router import TableRouter
 from steelyard_gateway.settings import Settings
 from steelyard_gateway.sources import files
+from steelyard_gateway.sources.kubernetes import KubernetesSource
 from steelyard_gateway.state import State
 from steelyard_gateway.upstream.client import Client
 
@@ -74,36 +78,41 @@ class _Recorder:
 class App:
     """One gateway. Make it and `serve` it in a running event loop."""
 
-    def __init__(self, settings: Settings, log: BinaryIO) -> None:
+    def __init__(self, settings: Settings, log: BinaryIO, cluster: Configuration | None = None) -> None:
+        """`cluster` is needed where the settings name no directory."""
         self._settings = settings
-        self._source = files.FileSource(settings.directory)
-        self._state = State()
+        self._files = None if settings.directory is None else files.FileSource(settings.directory)
+        namespace = settings.namespace or (cluster.namespace if cluster else "")
+        self._kubernetes = None if cluster is None else KubernetesSource(cluster, namespace)
+        self._state = State(self._kubernetes)
         self._current = current.Current()
         self._live = LiveEndpoints(time.monotonic)
         self._log = logs.RequestLog(log)
-        self._metrics = Metrics(self._current, self._live, time.time)
-        self._publisher = Publisher(self._current, self._live, settings.namespace)
+        self._metrics = Metrics(self._current, self._live, time.time, self._kubernetes)
+        self._publisher = Publisher(
+            self._current, self._live, namespace, trusts_status=self._kubernetes is not None
+        )
         self._deadlines = Deadlines()
         self._client = Client(self._deadlines)
         self._discovery = Discovery(self._publisher, self._client)
         self._router = TableRouter(self._current, self._live)
+        self._begun = asyncio.Event()
         self.ready = asyncio.Event()
         """Set when requests can be sent: the resources are in force, and silent engines were waited for."""
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then let requests under way end. Raises Refused where it cannot start."""
-        try:
-            self._publisher.begin(await asyncio.to_thread(self._source.read))
-        except FilesError as error:
-            raise Refused(str(error)) from None
+        if self._files is not None:
+            try:
+                self._take(await asyncio.to_thread(self._files.read))
+            except FilesError as error:
+                raise Refused(str(error)) from None
         traffic_socket = _bound(self._settings.host, self._settings.port, "--port")
         admin_socket = _bound(self._settings.host, self._settings.admin_port, "--admin-port")
         traffic, people = self._traffic_server(), self._admin_server()
-        gc.collect()
-        gc.freeze()
         async with asyncio.TaskGroup() as tasks:
             helpers = [
-                tasks.create_task(self._follow_files(), name="follow files"),
+                tasks.create_task(self._follow(), name="follow resources"),
                 tasks.create_task(self._discover(), name="discover models"),
                 tasks.create_task(self._flush(), name="flush request log"),
             ]
@@ -149,19 +158,33 @@ class App:
             )
         )
 
-    async def _follow_files(self) -> None:
-        async for change in self._source.changes():
+    async def _follow(self) -> None:
+        if self._kubernetes is not None:
+            await self._kubernetes.run(self._take)
+        elif self._files is not None:
+            await self._follow_files(self._files)
+
+    async def _follow_files(self, source: files.FileSource) -> None:
+        async for change in source.changes():
             if isinstance(change, FilesError):
                 files.report(change)
                 self._metrics.reload_failed()
                 self._state.refused = [files.fields(problem) for problem in change.problems]
             else:
                 self._state.refused = []
-                self._publisher.replace(change)
-                self._discovery.changed.set()
+                self._take(change)
+
+    def _take(self, resources: ResourceSet, invalid: tuple[Problem, ...] = ()) -> None:
+        """Put a state of the resources into force."""
+        self._publisher.replace(resources, invalid)
+        self._begun.set()
+        self._discovery.changed.set()
 
     async def _discover(self) -> None:
+        await self._begun.wait()
         await self._discovery.round()
+        gc.collect()
+        gc.freeze()
         self._state.asked_engines = True
         self.ready.set()
         await self._discovery.run()
@@ -172,13 +195,13 @@ class App:
             self._log.flush()
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, cluster: Configuration | None = None) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refused where it cannot start."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await App(settings, sys.stderr.buffer).serve(stop)
+    await App(settings, sys.stderr.buffer, cluster).serve(stop)
 
 
 def _bound(host: str, port: int, flag: str) -> socket.socket:

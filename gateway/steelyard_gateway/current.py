@@ -37,10 +37,12 @@ class Current:
         self.snapshot: Snapshot | None = None
 
 
-def snapshot(resources: ResourceSet, namespace: str, created: int) -> Snapshot:
-    """The compiled state of these resources."""
+def snapshot(
+    resources: ResourceSet, namespace: str, created: int, invalid: tuple[Problem, ...] = ()
+) -> Snapshot:
+    """The compiled state of these resources; `invalid`: what is wrong with those that cannot be read."""
     table, problems = compiling.compile_table(resources, namespace)
-    return Snapshot(namespace, resources, table, problems, _models(table, created), created)
+    return Snapshot(namespace, resources, table, (*invalid, *problems), _models(table, created), created)
 
 
 def model_object(table: Table, name: str, created: int) -> dict[str, object] | None:

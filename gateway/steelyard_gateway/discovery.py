@@ -6,6 +6,7 @@ in memory only.
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from steelyard.api.backend import LLMBackend, ObservedModel
 from steelyard.api.resources import Key
@@ -23,6 +24,9 @@ INTERVAL_SECONDS = 30.0
 
 RETRY_SECONDS = 5.0
 """How soon an engine that did not answer is asked again."""
+
+LEAST_SECONDS = 1.0
+"""Pause between two rounds, however often the resources change."""
 
 ANSWER_SECONDS = 3.0
 """How long one may take to answer."""
@@ -85,21 +89,19 @@ class Discovery:
         """Set when the resources were replaced: ask at once."""
 
     async def run(self) -> None:
-        """Ask for ever."""
+        """Ask again and again, for ever."""
         while True:
-            await self.round()
-            pause = RETRY_SECONDS if self._silent else INTERVAL_SECONDS
-            try:
-                async with asyncio.timeout(pause):
+            await asyncio.sleep(LEAST_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS if self._silent else INTERVAL_SECONDS):
                     await self.changed.wait()
-            except TimeoutError:
-                continue
-            finally:
-                self.changed.clear()
+            await self.round()
 
     async def round(self) -> None:
         """Ask every such engine once, all at the same time."""
+        self.changed.clear()
         backends = self._publisher.undiscovered()
+        self._silent &= {(backend.namespace, backend.name) for backend in backends}
         self._rounds += 1
         answers = await asyncio.gather(*(self._ask(backend) for backend in backends))
         self._publisher.observe({key: found for key, found in answers if found is not None})

@@ -340,8 +340,8 @@ class Exchange:
             self._misstep(Misstep(attempt.endpoint, words))
             self._try_next()
             return
-        self.keep_alive = False
         if self._events is None:
+            self.keep_alive = False
             self._leave_endpoint()
             self._door.abort()
         else:

@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import (
 from steelyard_gateway.current import Current
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.ports import Outcome
+from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds for answers of language models: from a cached word to a long report."""
@@ -54,7 +55,14 @@ class _Histogram:
 class Metrics:
     """Counts of finished requests, and gauges of what is in force."""
 
-    def __init__(self, current: Current, live: LiveEndpoints, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        current: Current,
+        live: LiveEndpoints,
+        now: Callable[[], float],
+        kubernetes: KubernetesSource | None = None,
+    ) -> None:
+        self._kubernetes = kubernetes
         self._current = current
         self._live = live
         self._now = now
@@ -142,11 +150,27 @@ class Metrics:
             problems.add_metric([], sum(problem.excludes for problem in snapshot.problems))
         yield age
         yield problems
+        yield from self._source()
         failures = CounterMetricFamily(
             "steelyard_reload_failures", "Changes of the resources that were refused."
         )
         failures.add_metric([], self._reload_failures)
         yield failures
+
+    def _source(self) -> Iterator[Metric]:
+        age = GaugeMetricFamily(
+            "steelyard_gateway_resources_age_seconds", "Since the Kubernetes API server was last heard."
+        )
+        connected = GaugeMetricFamily(
+            "steelyard_gateway_source_connected", "1 while changes of all resources in Kubernetes are told."
+        )
+        if self._kubernetes is not None:
+            connected.add_metric([], float(self._kubernetes.connected()))
+            seconds = self._kubernetes.age_seconds()
+            if seconds is not None:
+                age.add_metric([], seconds)
+        yield age
+        yield connected
 
 
 def _label(outcome: Outcome) -> _Label:

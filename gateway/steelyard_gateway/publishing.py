@@ -21,11 +21,16 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """The one writer of `Current`."""
 
-    def __init__(self, holder: current.Current, live: LiveEndpoints, namespace: str) -> None:
+    def __init__(
+        self, holder: current.Current, live: LiveEndpoints, namespace: str, *, trusts_status: bool = False
+    ) -> None:
+        """`trusts_status`: somebody keeps the models in a backend's status current."""
         self._current = holder
         self._live = live
         self._namespace = namespace
+        self._trusts_status = trusts_status
         self._resources = ResourceSet()
+        self._invalid: tuple[Problem, ...] = ()
         self._observed: Mapping[Key, tuple[ObservedModel, ...]] = {}
         self._told: frozenset[Problem] = frozenset()
 
@@ -35,25 +40,23 @@ class Publisher:
         return self._resources
 
     def undiscovered(self) -> list[LLMBackend]:
-        """The namespace's backends whose models nobody listed; not External ones, which must list theirs."""
+        """The namespace's backends whose models nobody tells; not External ones, which must list theirs."""
         return [
             backend
             for key, backend in self._resources.backends.items()
             if key[0] == self._namespace
-            and not backend.spec.models
+            and not self._are_models_told(backend)
             and endpoints.location(backend) is Location.LOCAL
         ]
 
-    def begin(self, resources: ResourceSet) -> None:
-        """Put the first resources into force; where engines must be asked for models, after that."""
-        self._resources = resources
-        if not self.undiscovered():
-            self._publish()
+    def replace(self, resources: ResourceSet, invalid: tuple[Problem, ...] = ()) -> None:
+        """Put these resources into force; where engines must first be asked for models, after that.
 
-    def replace(self, resources: ResourceSet) -> None:
-        """Put these resources into force."""
-        self._resources = resources
-        self._publish()
+        `invalid` is what is wrong with those that cannot be read.
+        """
+        self._resources, self._invalid = resources, invalid
+        if self._current.snapshot is not None or not self.undiscovered():
+            self._publish()
 
     def observe(self, observed: Mapping[Key, tuple[ObservedModel, ...]]) -> None:
         """Put what engines told of their models into force."""
@@ -65,17 +68,20 @@ class Publisher:
     def _publish(self) -> None:
         backends = {key: self._with_models(key, one) for key, one in self._resources.backends.items()}
         resources = replace(self._resources, backends=backends)
-        snapshot = current.snapshot(resources, self._namespace, int(time.time()))
+        snapshot = current.snapshot(resources, self._namespace, int(time.time()), self._invalid)
         self._current.snapshot = snapshot
         self._live.forget_all_but(snapshot.table)
         self._log(snapshot)
 
     def _with_models(self, key: Key, backend: LLMBackend) -> LLMBackend:
         models = self._observed.get(key)
-        if models is None or backend.spec.models:
+        if models is None or self._are_models_told(backend):
             return backend
         status = LLMBackendStatus.model_validate(dict(backend.status) | {"models": models})
         return backend.model_copy(update={"status": status})
+
+    def _are_models_told(self, backend: LLMBackend) -> bool:
+        return bool(backend.spec.models or (self._trusts_status and backend.status.models))
 
     def _log(self, snapshot: current.Snapshot) -> None:
         for problem in snapshot.problems:

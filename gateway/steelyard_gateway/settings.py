@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard import settings
+from steelyard.api.meta import DEFAULT_NAMESPACE
 
 _PORT = settings.whole_number(0, 65535)
 
@@ -14,8 +15,8 @@ _PORT = settings.whole_number(0, 65535)
 class Settings:
     """What the gateway is started with."""
 
-    directory: Path
-    """Where the resource files are."""
+    directory: Path | None
+    """Where the resource files are; None: the resources are in Kubernetes."""
     host: str
     """Address to listen on."""
     port: int
@@ -23,7 +24,7 @@ class Settings:
     admin_port: int
     """Port of health, metrics and explanations; 0: any free one."""
     namespace: str
-    """The namespace whose resources requests see."""
+    """The namespace whose resources requests see; empty: the gateway's own in Kubernetes."""
     drain_seconds: int
     """How long requests under way may go on after SIGTERM."""
     max_body_bytes: int
@@ -33,11 +34,12 @@ class Settings:
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add the gateway's flags."""
     add = settings.add
-    settings.add_source(parser, environment)
+    settings.add_source(parser, environment, kubernetes=True)
     add(parser, "--host", environment, "address to listen on", default="127.0.0.1")
     add(parser, "--port", environment, "port of the traffic", kind=_PORT, default="8080")
     add(parser, "--admin-port", environment, "port of health and metrics", kind=_PORT, default="8081")
-    settings.add_namespace(parser, environment)
+    described = "namespace of the resources; none: the gateway's own in Kubernetes, default with files"
+    add(parser, "--namespace", environment, described, default="")
     add(
         parser,
         "--drain-seconds",
@@ -58,12 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
 
 def read(arguments: argparse.Namespace) -> Settings:
     """The settings of parsed arguments."""
+    in_files = arguments.source is not None
     return Settings(
-        directory=Path(arguments.source),
+        directory=Path(arguments.source) if in_files else None,
         host=arguments.host,
         port=arguments.port,
         admin_port=arguments.admin_port,
-        namespace=arguments.namespace,
+        namespace=arguments.namespace or (DEFAULT_NAMESPACE if in_files else ""),
         drain_seconds=arguments.drain_seconds,
         max_body_bytes=arguments.max_body_bytes,
     )

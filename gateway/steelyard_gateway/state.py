@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from steelyard_gateway.sources.kubernetes import KubernetesSource
+
 
 @dataclass(slots=True)
 class State:
     """What /readyz and /admin/resources tell of the program itself. Written by `app`, read by `admin`."""
 
+    kubernetes: KubernetesSource | None = None
+    """Where the resources come from; None: from files."""
     asked_engines: bool = False
     """Whether engines whose models nobody listed were asked once."""
     draining: bool = False
@@ -19,5 +23,6 @@ class State:
         if self.draining:
             return "shutting down"
         if not self.asked_engines:
-            return "the resources have not been read yet"
+            waits_for = self.kubernetes.waits_for() if self.kubernetes else ""
+            return f"waiting for {waits_for}" if waits_for else "the resources have not been read yet"
         return ""

@@ -98,7 +98,9 @@ def _under_way(seen: Seen) -> Plan:
     profile, job = seen.profile, seen.job
     if profile.spec.suspend and (job is None or not job.finished):
         ended = () if job is None else (Deletion(kinds.JOB, job.name, job.uid),)
-        return Plan(deletions=ended, status=runs.finished(seen, _SUSPENDED))
+        status = runs.finished(seen, _SUSPENDED)
+        run = status.run and status.run.model_copy(update={"asked": None})  # what was asked for is still due
+        return Plan(deletions=ended, status=status.model_copy(update={"run": run}))
     if job is None or job.finished:
         kept = () if job is None or job.has_ttl else (job.name,)
         return Plan(status=runs.finished(seen), kept_jobs=kept)

@@ -7,10 +7,11 @@ import sys
 STRANGERS = {"kopf", "kubernetes", "sklearn", "numpy", "ruamel", "rich", "xllamacpp", "openai"}
 LIST_LOADED_MODULES = """
 import importlib, json, pkgutil, sys
+sys.modules["rich"] = None  # not in its image; httpx takes it for a command line of its own
 import steelyard_gateway
 for module in pkgutil.walk_packages(steelyard_gateway.__path__, "steelyard_gateway."):
     importlib.import_module(module.name)
-print(json.dumps(sorted(sys.modules)))
+print(json.dumps(sorted(name for name, module in sys.modules.items() if module)))
 """
 
 

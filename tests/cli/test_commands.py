@@ -134,7 +134,8 @@ def test_a_resource_that_refers_to_nothing_is_excluded_with_its_reason(
     assert (ended.returncode, ended.stderr) == (1, "")
     assert ended.stdout.splitlines() == [
         "excluded: LLMBackend locked: SecretNotFound: spec.credentialsRef names Secret default/absent, "
-        "which does not exist: create it.",
+        "which does not exist or lacks the label steelyard.dev/kind=backend-credential: "
+        "create it or set the label.",
         "2 backends, 0 profiles, 1 policies: 3 names can be asked for.",
     ]
 

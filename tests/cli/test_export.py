@@ -51,10 +51,11 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApiServ
     """A cluster with two backends, of which one needs a key and one has two pods."""
     with fake_api_server() as (url, server):
         service = {"spec": {"ports": [{"port": 80}], "clusterIP": "10.0.0.1", "selector": {"app": "a"}}}
-        pods: list[Any] = [{"addresses": ["10.1.0.1"]}, {"addresses": ["10.1.0.2"], "conditions": {"ready": False}}]
+        gone = {"addresses": ["10.1.0.2"], "conditions": {"ready": False}}
+        pods: list[Any] = [{"addresses": ["10.1.0.1"]}, gone]
         behind = {"addressType": "IPv4", "endpoints": pods, "ports": [{"port": 8000, "protocol": "TCP"}]}
         small = {"engine": "VLLM", "serviceRef": {"name": "small", "port": 80}, "models": [{"name": "s"}]}
-        keyed = {"engine": "OpenAI", "url": "http://10.2.0.1:8000", "models": [{"name": "l"}]}
+        keyed: dict[str, Any] = {"engine": "OpenAI", "url": "http://10.2.0.1:8000", "models": [{"name": "l"}]}
         keyed |= {"credentialsRef": {"name": "key", "key": "api-key"}}
         server.put("llmbackends", document("LLMBackend", "small", {"spec": small}))
         server.put("llmbackends", document("LLMBackend", "large", {"spec": keyed}))

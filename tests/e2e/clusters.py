@@ -29,6 +29,8 @@ KIND_CLUSTER = "steelyard-e2e"
 
 COMMAND_SECONDS = 120.0
 """For one kubectl."""
+READY_SECONDS = 60.0
+"""For what needs no more than a pod's start."""
 BUILD_SECONDS = 1800.0
 """For an image, or a cluster whose programs have to be built first."""
 
@@ -52,17 +54,30 @@ class Cluster:
     build: Callable[[str, list[str]], None]
     """Builds an image of this name with these words of `docker build`, and makes it known to the nodes."""
 
-    def kubectl(self, *words: str, stdin: str = "", check: bool = True) -> str:
+    def kubectl(
+        self, *words: str, stdin: str = "", check: bool = True, seconds: float = COMMAND_SECONDS
+    ) -> str:
         """What kubectl prints; AssertionError with its complaint when it fails, unless `check` is false."""
         ran = subprocess.run(
             [self.kubectl_program, "--kubeconfig", str(self.kubeconfig), *words],
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=seconds,
         )
         assert ran.returncode == 0 or not check, ran.stderr
         return ran.stdout
+
+    def wait(
+        self, namespace: str, target: str, until: str, seconds: float = READY_SECONDS, *words: str
+    ) -> None:
+        """Wait as `kubectl wait` does; AssertionError that describes the target when that takes longer."""
+        words = ("-n", namespace, "wait", target, *words, f"--for={until}", f"--timeout={seconds:g}s")
+        try:
+            self.kubectl(*words, seconds=seconds + COMMAND_SECONDS)
+        except AssertionError as error:
+            described = self.kubectl("-n", namespace, "describe", target, check=False)
+            raise AssertionError(f"{error}\n{described}") from None
 
     def apply(self, *resources: dict[str, Any], namespace: str) -> None:
         """Have these resources, made or changed."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from e2e import images
 from e2e.clusters import Cluster
-from kube import waiting
 
 MODEL = "smollm2-135m-instruct"
 """What the model of the tests is called in its API."""
@@ -113,12 +112,11 @@ def start_python(
 
 def python_output(cluster: Cluster, namespace: str, name: str) -> str:
     """What the script printed, once it has ended; AssertionError when it failed."""
-
-    def ended() -> str:
-        phase = cluster.kubectl("-n", namespace, "get", "pod", name, "-o", "jsonpath={.status.phase}")
-        return phase if phase in ("Succeeded", "Failed") else ""
-
-    phase = waiting.until(ended, f"the end of pod {name}", RUN_SECONDS)
+    terminated = "{.status.containerStatuses[0].state.terminated}"
+    cluster.wait(namespace, f"pod/{name}", f"jsonpath={terminated}", RUN_SECONDS)
+    code = cluster.kubectl(
+        "-n", namespace, "get", "pod", name, "-o", f"jsonpath={terminated.replace('}', '.exitCode}')}"
+    )
     log = cluster.kubectl("-n", namespace, "logs", name)
-    assert phase == "Succeeded", log
+    assert code == "0", log
     return log

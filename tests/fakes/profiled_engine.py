@@ -57,8 +57,10 @@ class ProfiledEngine:
     """Its latency law: until the first token."""
     token_seconds: float = 0
     """Its latency law: each further token."""
+    host: str = "127.0.0.1"
+    """The address that it answers on."""
     port: int = 0
-    """Where it answers."""
+    """The port; it has one once it runs."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """Chat requests, in order."""
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -69,7 +71,7 @@ class ProfiledEngine:
     @property
     def url(self) -> str:
         """Its base address."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     def target(self, **changes: Any) -> Target:
         """Itself as a target."""
@@ -88,13 +90,13 @@ class ProfiledEngine:
 
     @contextlib.contextmanager
     def running(self) -> Iterator["ProfiledEngine"]:
-        """Answer on a free port of loopback."""
+        """Answer on a free port."""
         engine = self
 
         class Handler(_Handler):
             profiled = engine
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = ThreadingHTTPServer((self.host, 0), Handler)
         server.daemon_threads = True
         self.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, name="profiled engine", args=(0.01,))
@@ -162,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, body: dict[str, Any], question: str) -> None:
         engine, fault = self.profiled, self.profiled.fault
         answer = engine.answer(question)
-        tokens = [answer[at : at + 4] for at in range(0, len(answer), 4)][: body["max_tokens"]]
+        tokens = [answer[at : at + 4] for at in range(0, len(answer), 4)][: body.get("max_tokens")]
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")

@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 import kube_binaries
+from fakes.profiled_engine import ProfiledEngine
 from kube import control_plane as control_planes
+from kube import fake_kubelet, programs
 from kube.control_plane import ControlPlane
+from kube.fake_kubelet import FakeKubelet
+from kube.programs import Operator, Programs
+from kube.spaces import Space
 from kube_binaries import KubeBinaries, KubeBinariesError
 
 DEFINITIONS = Path(__file__).parents[2] / "crds"
@@ -41,3 +46,37 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     yield name
     control_plane.start_api_server()
     control_plane.delete_namespace(name)
+
+
+@pytest.fixture
+def space(control_plane: ControlPlane, namespace: str) -> Space:
+    """The namespace of this test, as a person with every right sees it."""
+    return Space(control_plane, namespace)
+
+
+@pytest.fixture
+def run(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Programs:
+    """Who starts programs with the shipped rights over this namespace."""
+    programs.grant(control_plane, namespace)
+    return Programs(control_plane, namespace, tmp_path)
+
+
+@pytest.fixture
+def kubelet(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> Iterator[FakeKubelet]:
+    """Who runs the pods of this namespace's Jobs."""
+    with fake_kubelet.running(control_plane, namespace, tmp_path) as up:
+        yield up
+
+
+@pytest.fixture
+def engine() -> Iterator[ProfiledEngine]:
+    """An engine with one model, m, that answers every probe rightly."""
+    with ProfiledEngine().running() as up:
+        yield up
+
+
+@pytest.fixture
+def operator(run: Programs) -> Iterator[Operator]:
+    """The active operator of this namespace."""
+    with run.operator() as up:
+        yield up.wait_until_active()

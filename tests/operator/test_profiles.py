@@ -135,6 +135,21 @@ def test_suspending_ends_the_run_under_way_and_resuming_begins_another() -> None
     assert story.is_measuring and story.job_name != job.name
 
 
+def test_a_run_that_was_asked_for_and_suspended_is_still_due() -> None:
+    story = Story()
+    story.settle()
+    story.end(GOOD)
+    story.annotate("again")
+    story.settle()
+    story.change(suspend=True)
+    story.settle()
+    assert not story.is_measuring
+
+    story.change(suspend=False)
+    story.settle()
+    assert story.is_measuring
+
+
 def test_suspending_a_run_that_ended_just_now_reads_its_result() -> None:
     story = Story()
     story.settle()

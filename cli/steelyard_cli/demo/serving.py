@@ -91,7 +91,7 @@ async def _first(*awaited: asyncio.Task[None] | Coroutine[Any, Any, object]) -> 
         await task
 
 
-def _how_to_try(url: str, folder: Path, admin_url: str) -> str:
+def _how_to_try(url: str, folder: Path | None, admin_url: str) -> str:
     return f"""\
 Try it:
 

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -170,3 +170,11 @@ class ResourceSet:
     """Services."""
     endpoint_slices: Mapping[Key, EndpointSlice] = field(default_factory=dict)
     """EndpointSlices."""
+    slices_by_service: Mapping[Key, Sequence[EndpointSlice]] = field(init=False, repr=False, compare=False)
+    """The same by their Service."""
+
+    def __post_init__(self) -> None:
+        found: dict[Key, list[EndpointSlice]] = {}
+        for (namespace, _), one in self.endpoint_slices.items():
+            found.setdefault((namespace, one.service), []).append(one)
+        object.__setattr__(self, "slices_by_service", found)

@@ -26,7 +26,8 @@ from steelyard.routing.table import (
 
 _LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
-_Profiles = Mapping[tuple[str, str], ModelProfile]
+_Profiles = Mapping[str, Mapping[str, ModelProfile]]
+"""By backend, then by model."""
 
 
 def compile_table(resources: ResourceSet, namespace: str) -> tuple[Table, tuple[Problem, ...]]:
@@ -75,22 +76,21 @@ class _Site:
 
 def _profiles(resources: ResourceSet, namespace: str, problems: list[Problem]) -> _Profiles:
     """The one profile that counts for each (backend, model): the oldest."""
-    chosen: dict[tuple[str, str], ModelProfile] = {}
+    chosen: defaultdict[str, dict[str, ModelProfile]] = defaultdict(dict)
     mine = [profile for key, profile in resources.profiles.items() if key[0] == namespace]
     for profile in sorted(mine, key=lambda one: (one.metadata.creation_timestamp or _LAST, one.name)):
-        pair = (profile.spec.backend_ref.name, profile.spec.model)
-        if (namespace, pair[0]) not in resources.backends:
+        backend, model = profile.spec.backend_ref.name, profile.spec.model
+        if (namespace, backend) not in resources.backends:
             message = (
-                f"spec.backendRef names LLMBackend {namespace}/{pair[0]}, which does not exist: create it."
+                f"spec.backendRef names LLMBackend {namespace}/{backend}, which does not exist: create it."
             )
             problems.append(problem(profile, "ResolvedRefs", "BackendNotFound", message, excludes=True))
-        elif pair in chosen:
-            message = (
-                f"ModelProfile {chosen[pair].name} is older and measures the same pair: delete one of them."
-            )
+        elif model in chosen[backend]:
+            older = chosen[backend][model].name
+            message = f"ModelProfile {older} is older and measures the same pair: delete one of them."
             problems.append(problem(profile, "Accepted", "Duplicate", message, excludes=True))
         else:
-            chosen[pair] = profile
+            chosen[backend][model] = profile
     return chosen
 
 
@@ -113,14 +113,12 @@ def _candidates(
     if not served:
         message = "The engine has not told its models yet: see that it runs, or list them in spec.models."
         problems.append(problem(backend, "Ready", "ModelsUnknown", message))
-    for (of_backend, model), profile in profiles.items():
-        if of_backend == backend.name and served and model not in served:
+    own = profiles.get(backend.name, {})
+    for model, profile in own.items():
+        if served and model not in served:
             message = f"LLMBackend {backend.name} does not serve {model}: correct spec.model or delete this."
             problems.append(problem(profile, "Ready", "ModelGone", message))
-    return [
-        _candidate(site, name, (listed.get(name), observed.get(name)), profiles.get((backend.name, name)))
-        for name in served
-    ]
+    return [_candidate(site, name, (listed.get(name), observed.get(name)), own.get(name)) for name in served]
 
 
 def _lacks_key(site: _Site) -> bool:

@@ -133,11 +133,7 @@ def _of_service(reference: ServiceRef, backend: LLMBackend, resources: ResourceS
             f"spec.serviceRef names Service {service.name} of type ExternalName, which has no pods: "
             "use spec.url, or routing: ClusterIP.",
         )
-    slices = [
-        one
-        for (namespace, _), one in resources.endpoint_slices.items()
-        if namespace == backend.namespace and one.service == reference.name
-    ]
+    slices = resources.slices_by_service.get((backend.namespace, reference.name), ())
     return [
         _Address(scheme, host, number, base_path) for one in slices for host, number in _ready(one, port.name)
     ]
@@ -200,7 +196,8 @@ def _authorization(backend: LLMBackend, resources: ResourceSet) -> str | None:
         raise Unresolved(
             "ResolvedRefs",
             "SecretNotFound",
-            f"{field} names Secret {backend.namespace}/{reference.name}, which does not exist: create it.",
+            f"{field} names Secret {backend.namespace}/{reference.name}, which does not exist or lacks the "
+            f"label {SECRET_LABEL}={SECRET_LABEL_VALUE}: create it or set the label.",
         )
     _refuse_unlabelled(secret, field)
     value = secret.value(reference.key)

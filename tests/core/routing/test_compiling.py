@@ -17,7 +17,8 @@ EXCLUDED: dict[str, tuple[list[AnyResource], str, str, str]] = {
         [backend("b", "m", **KEY)],
         "ResolvedRefs",
         "SecretNotFound",
-        "spec.credentialsRef names Secret default/key, which does not exist: create it.",
+        "spec.credentialsRef names Secret default/key, which does not exist or lacks the label "
+        "steelyard.dev/kind=backend-credential: create it or set the label.",
     ),
     "a credential without the label": (
         [backend("b", "m", **KEY), secret("key", {"api-key": "k"}, labels={})],

@@ -23,8 +23,8 @@ def main() -> None:
     settings.port = 8080
     settings.model.path = str(MODEL)
     settings.model_alias = {"smollm2-135m-instruct"}
-    settings.n_parallel = 2
-    settings.n_ctx = 4096 * settings.n_parallel
+    settings.n_parallel = 3
+    settings.n_ctx = 2048 * settings.n_parallel
     settings.n_gpu_layers = 0
     settings.endpoint_metrics = settings.endpoint_slots = True
     settings.ui = False

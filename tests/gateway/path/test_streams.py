@@ -70,21 +70,23 @@ def cut_off(sent: bytes, cut: Script) -> Iterator[tuple[gateways.Line, gateways.
 
 
 @pytest.mark.parametrize("case", CUTS)
-def test_a_stream_that_breaks_off_ends_with_an_error_event_and_the_connection(case: str) -> None:
+def test_a_stream_that_breaks_off_ends_with_an_error_event_and_its_connection_goes_on(case: str) -> None:
     cut, words = CUTS[case]
     with cut_off(event(1), cut) as (line, gateway):
         got = line.read()
-        rest = line.read_to_end()
         outcome = gateway.recorder.wait_for(1)[0]
+        told = list(gateway.endpoints.told)
+        again = line.send(b"GET /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\n\r\n").read()
 
     assert got.body.startswith(event(1) + b"data: {")
     error = json.loads(got.body[len(event(1)) + len(b"data: ") :])["error"]
-    assert (error["code"], rest) == ("stream_cut", b"")
+    assert error["code"] == "stream_cut"
     assert re.fullmatch(
         rf"The answer was cut off: engine@127.0.0.1:\d+ {re.escape(words)}\.", error["message"]
     )
     assert (outcome.status, outcome.code) == (200, "stream_cut")
-    assert gateway.endpoints.told == [("answered", "engine"), ("failed", "engine")]
+    assert told == [("answered", "engine"), ("failed", "engine")]
+    assert again.status == 405
 
 
 @pytest.mark.parametrize("half", [b"d", b"data: {", b'data: {"a":1}', b"event: x\ndata: 1", b": com"])

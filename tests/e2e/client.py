@@ -1,0 +1,114 @@
+"""A client of a gateway: a script for a pod, which has httpx and none of the project's code.
+
+    ask URL REQUESTS       asks each request once, and prints the answers as a list
+    load URL MODEL TOKENS  asks without a pause until SIGTERM, then prints how many answers came how
+
+Nothing here asks twice, as a client's retry would hide what the tests look for.
+"""
+
+import json
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+import httpx
+
+BEGUN = "begun"
+"""Printed once each worker of a load that asks for streams has one that began."""
+
+WHOLE, TOLD, CUT, FAILED = "whole", "told", "cut", "failed"
+"""How an answer came: complete; begun and ended by an error event; begun and broken off; not at all."""
+
+STREAMS, OTHERS = 4, 1
+"""Workers of a load. Shared evenly by two gateways, each for itself, both of two pods have streams."""
+
+TIMEOUT_SECONDS = 60.0
+
+OnBegin = Callable[[], object]
+"""Called as a stream begins."""
+Way = Callable[[httpx.Client, dict[str, Any], OnBegin], str]
+"""Sends a body; how the answer came."""
+
+
+def ask(url: str, requests: str) -> None:
+    """Ask each of these {path, body} once; a GET where there is no body."""
+    # kube-proxy knows of a ready pod up to a second later than everyone else: only connecting is retried.
+    transport = httpx.HTTPTransport(retries=5)
+    answers = []
+    with httpx.Client(base_url=url, transport=transport, timeout=TIMEOUT_SECONDS) as client:
+        for request in json.loads(requests):
+            body = request.get("body")
+            answer = client.request("POST" if body else "GET", request["path"], json=body)
+            answers.append(
+                {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
+            )
+    _tell(json.dumps(answers))
+
+
+def load(url: str, model: str, tokens: str) -> None:
+    """Ask for answers of so many tokens from several workers at once, streamed and not, until SIGTERM."""
+    messages = [{"role": "user", "content": "Tell me a long story of a fox."}]
+    body = {"model": model, "messages": messages, "max_tokens": int(tokens)}
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in every thread made here
+    begun, ending = threading.Semaphore(0), threading.Event()
+
+    def work(way: Way) -> Counter[str]:
+        tally = Counter[str]()
+        with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as client:
+            while not ending.is_set():
+                tally[way(client, body, begun.release)] += 1
+        return tally
+
+    with futures.ThreadPoolExecutor(STREAMS + OTHERS) as pool:
+        working = [pool.submit(work, way) for way in (_streamed,) * STREAMS + (_at_once,) * OTHERS]
+        for _ in range(STREAMS):
+            begun.acquire()
+        _tell(BEGUN)
+        signal.sigwait([signal.SIGTERM])
+        ending.set()
+    _tell(json.dumps(sum((one.result() for one in working), Counter())))
+
+
+def _streamed(client: httpx.Client, body: dict[str, Any], on_begin: OnBegin) -> str:
+    """How a streamed answer came."""
+    last = ""
+    try:
+        with client.stream("POST", "/v1/chat/completions", json=body | {"stream": True}) as answer:
+            if answer.status_code != httpx.codes.OK:
+                return f"{FAILED}: {answer.status_code} {answer.read()!r}"
+            for line in answer.iter_lines():
+                if line and not last:
+                    on_begin()
+                last = line or last
+    except httpx.HTTPError as error:
+        return f"{CUT if last else FAILED}: {error!r}"
+    if last == "data: [DONE]":
+        return WHOLE
+    return TOLD if last.startswith('data: {"error"') else f"{CUT}: {last}"
+
+
+def _at_once(client: httpx.Client, body: dict[str, Any], _: OnBegin) -> str:
+    """How an answer in one piece came."""
+    try:
+        answer = client.post("/v1/chat/completions", json=body)
+    except httpx.HTTPError as error:
+        return f"{FAILED}: {error!r}"
+    if answer.status_code != httpx.codes.OK or not answer.json().get("choices"):
+        return f"{FAILED}: {answer.status_code} {answer.text}"
+    return WHOLE
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "ask":
+        ask(*sys.argv[2:])
+    else:
+        load(*sys.argv[2:])

@@ -1,0 +1,157 @@
+"""Steelyard in the cluster of the tests: install.yaml with the tests' images, and two models.
+
+Invariant: all of it is in the one namespace that the gateway reads, its own, and all of it goes.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import install_manifest
+from e2e import client, images, pods
+from e2e.clusters import REPOSITORY, Cluster
+from kube import waiting
+from steelyard.api.profile import automatic_name
+
+NAMESPACE = "steelyard"
+OPERATOR, GATEWAY = "steelyard-operator", "steelyard-gateway"
+URL = f"http://{GATEWAY}:8080"
+"""The gateway, for pods of its namespace."""
+
+LASTING, BRITTLE = "llamacpp", "brittle"
+"""Two backends of one model; a deleted pod of the first still answers for PRE_STOP_SECONDS."""
+
+PRE_STOP_SECONDS = 15
+"""Several times what a short answer takes under the load of client.py."""
+
+PROFILE_TOKENS = 5000
+"""For a run: some of the suite's rounds, and not all of them, as they would take minutes."""
+
+SAMPLES = REPOSITORY / "manifests" / "samples" / "kubernetes"
+
+
+def manifest() -> str:
+    """install.yaml with the images that were built here."""
+    text = re.sub(r"steelyard/operator:[\w.]+", images.OPERATOR, install_manifest.rendered())
+    return re.sub(r"steelyard/gateway:[\w.]+", images.GATEWAY, text)
+
+
+@contextmanager
+def installed(cluster: Cluster) -> Iterator[None]:
+    """Have Steelyard in the cluster, two models with two pods each, their backends, and the sample policy."""
+    found = cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found")
+    assert not found, f"namespace {NAMESPACE} exists: these tests make it, and delete all that is in it"
+    try:
+        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest())
+        _apply_models(cluster)
+        pods.wait_until_available(cluster, NAMESPACE, OPERATOR, GATEWAY)
+        yield
+    finally:
+        # Pods first: a namespace is looked at again after half the longest grace period of a pod in it.
+        cluster.kubectl("delete", "deployments,jobs,pods", "--all", "-n", NAMESPACE, check=False)
+        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=manifest())
+
+
+def sample(name: str) -> dict[str, Any]:
+    """The one resource of a sample file."""
+    loaded: dict[str, Any] = yaml.safe_load((SAMPLES / name).read_text())
+    return loaded
+
+
+def brittle_backend() -> dict[str, Any]:
+    """A backend that names its Service's port by name."""
+    return {
+        "apiVersion": "steelyard.dev/v1alpha1",
+        "kind": "LLMBackend",
+        "metadata": {"name": BRITTLE},
+        "spec": {
+            "engine": "LlamaCpp",
+            "serviceRef": {"name": BRITTLE, "port": "http"},
+            "profiling": _budget(),
+        },
+    }
+
+
+def profile_name(backend: str) -> str:
+    """The name of the profile that the operator makes for the backend's model."""
+    return automatic_name(backend, pods.MODEL)
+
+
+def get(cluster: Cluster, *words: str) -> dict[str, Any]:
+    """An object, or a list, of the namespace."""
+    loaded: dict[str, Any] = json.loads(cluster.kubectl("-n", NAMESPACE, "get", *words, "-o", "json"))
+    return loaded
+
+
+def run_of(cluster: Cluster, backend: str) -> dict[str, Any]:
+    """The last run of the backend's profile."""
+    run: dict[str, Any] = get(cluster, "mprof", profile_name(backend))["status"]["run"]
+    return run
+
+
+def pod_of(cluster: Cluster, selector: str) -> str:
+    """One of the pods that this selects, as pod/NAME."""
+    words = ("get", "pods", "-l", selector, "--field-selector=status.phase=Running", "-o", "name")
+    return cluster.kubectl("-n", NAMESPACE, *words).split()[0]
+
+
+def wait_until_ready(cluster: Cluster, selector: str, count: int) -> None:
+    """Wait until so many of these pods are ready."""
+    waiting.until(lambda: _ready(cluster, selector) == count, f"{count} ready pods of {selector}", 100)
+
+
+def ask(cluster: Cluster, *requests: dict[str, Any]) -> list[Any]:
+    """The gateway's answers to a client pod, as client.py prints them."""
+    script = Path(client.__file__).read_text()
+    printed = pods.run_python(cluster, NAMESPACE, script, "ask", URL, json.dumps(requests))
+    answers: list[Any] = json.loads(printed)
+    return answers
+
+
+def begin_load(cluster: Cluster, backend: str, tokens: int) -> str:
+    """Have a client pod ask a backend for such answers without a pause; the pod's name, once some began."""
+    script = Path(client.__file__).read_text()
+    pod = pods.start_python(cluster, NAMESPACE, script, "load", URL, f"{pods.MODEL}@{backend}", str(tokens))
+    cluster.kubectl("-n", NAMESPACE, "wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=60s")
+    waiting.until(lambda: client.BEGUN in cluster.kubectl("-n", NAMESPACE, "logs", pod), f"the load of {pod}")
+    return pod
+
+
+def end_load(cluster: Cluster, pod: str) -> dict[str, int]:
+    """How many answers came how; every one that began has ended."""
+    cluster.kubectl("-n", NAMESPACE, "exec", pod, "--", "sh", "-c", "kill 1")
+    printed = pods.python_output(cluster, NAMESPACE, pod)
+    tally: dict[str, int] = json.loads(printed.splitlines()[-1])
+    return tally
+
+
+def _apply_models(cluster: Cluster) -> None:
+    models = (
+        *pods.model(LASTING, replicas=2, pre_stop_seconds=PRE_STOP_SECONDS),
+        *pods.model(BRITTLE, replicas=2),
+    )
+    cluster.apply(*models, namespace=NAMESPACE)
+    lasting, policy = sample("backend-llamacpp.yaml"), sample("policy-auto.yaml")
+    lasting["spec"]["profiling"] = _budget()
+    cluster.apply(lasting, policy, brittle_backend(), namespace=NAMESPACE)
+    pods.wait_until_available(cluster, NAMESPACE, LASTING, BRITTLE)
+
+
+def _ready(cluster: Cluster, selector: str) -> int:
+    """How many of these pods are ready."""
+    ready = [
+        condition["status"]
+        for pod in get(cluster, "pods", "-l", selector)["items"]
+        for condition in pod["status"].get("conditions", ())
+        if condition["type"] == "Ready"
+    ]
+    return ready.count("True")
+
+
+def _budget() -> dict[str, Any]:
+    return {"template": {"limits": {"maxTokens": PROFILE_TOKENS}}}

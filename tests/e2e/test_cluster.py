@@ -1,0 +1,244 @@
+"""Steelyard in a real cluster: installed, used, hurt and removed.
+
+The tests share one installation and go in this order: the last one removes it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from e2e import client, images, installation, pods
+from e2e.clusters import Cluster
+from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR
+from kube import waiting
+
+pytestmark = pytest.mark.slow
+
+CHAT = "/v1/chat/completions"
+BODY = {"messages": [{"role": "user", "content": "What is 7 + 5?"}], "max_tokens": 8}
+
+RUN_SECONDS = 200.0
+"""For a run of the profiler; one was seen to take less than a minute."""
+
+QUICKLY_SECONDS = 20.0
+"""Less than the 30 seconds after which Kubernetes kills what did not end when asked to."""
+
+NAMESPACE_SECONDS = 60.0
+"""For a namespace with everything in it to go: Kubernetes looks at it again after half the longest grace
+period of a pod in it, the gateway's."""
+
+BOTH_PODS = f"app.kubernetes.io/name in ({OPERATOR},{GATEWAY})"
+GATEWAY_PODS = f"app.kubernetes.io/name={GATEWAY}"
+
+PROFILE_NOW = "steelyard.dev/profile-now"
+SECURITY_REFUSAL = 'violates PodSecurity "restricted'
+
+
+@pytest.fixture(scope="module")
+def steelyard(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with Steelyard in it; one for all tests of this module."""
+    with installation.installed(cluster):
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def measured(steelyard: Cluster) -> Cluster:
+    """The same, with both models measured, one after the other."""
+    names = [installation.profile_name(backend) for backend in (BRITTLE, LASTING)]
+    for name in names:
+        steelyard.wait(NAMESPACE, f"mprof/{name}", "create")
+        steelyard.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded", 2 * RUN_SECONDS)
+    return steelyard
+
+
+@pytest.mark.parametrize(
+    ("program", "may", "may_not"),
+    [
+        (OPERATOR, ("create", "jobs"), ("get", "secrets")),
+        (GATEWAY, ("watch", "llmbackends"), ("patch", "llmbackends")),
+    ],
+)
+def test_a_program_runs_twice_with_the_rights_that_are_shipped_and_no_more(
+    steelyard: Cluster, program: str, may: tuple[str, str], may_not: tuple[str, str]
+) -> None:
+    account = f"--as=system:serviceaccount:{NAMESPACE}:{program}"
+
+    def can(words: tuple[str, str]) -> str:
+        return steelyard.kubectl("-n", NAMESPACE, "auth", "can-i", *words, account, check=False).strip()
+
+    assert installation.get(steelyard, "deployment", program)["status"]["availableReplicas"] == 2
+    assert (can(may), can(may_not)) == ("yes", "no")
+
+
+def test_a_pod_that_is_not_restricted_is_refused_where_these_run(steelyard: Cluster) -> None:
+    spec = {"containers": [{"name": "any", "image": images.OPERATOR}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "any"}, "spec": spec}
+
+    with pytest.raises(AssertionError, match=SECURITY_REFUSAL):
+        steelyard.apply(pod, namespace=NAMESPACE)
+
+
+def test_the_manifest_applied_again_changes_nothing(steelyard: Cluster) -> None:
+    kinds = {one["kind"].lower() for one in yaml.safe_load_all(installation.manifest())}
+    everything = ("get", ",".join(sorted(kinds)), "-n", NAMESPACE, "-o", "json")
+
+    def versions() -> dict[str, Any]:
+        found = [one["metadata"] for one in json.loads(steelyard.kubectl(*everything))["items"]]
+        # Where there is a generation, the version counts what happens to the status, too.
+        return {one["uid"]: one.get("generation") or one["resourceVersion"] for one in found}
+
+    before = versions()
+    steelyard.kubectl("apply", "--server-side", "-f", "-", stdin=installation.manifest())
+
+    assert versions() == before
+
+
+def test_a_client_is_answered_by_auto_and_by_name_at_once_and_in_a_stream(steelyard: Cluster) -> None:
+    auto, named, one, streamed, listed = installation.ask(
+        steelyard,
+        {"path": CHAT, "body": BODY | {"model": "auto"}},
+        {"path": CHAT, "body": BODY | {"model": pods.MODEL}},
+        {"path": CHAT, "body": BODY | {"model": f"{pods.MODEL}@{BRITTLE}"}},
+        {"path": CHAT, "body": BODY | {"model": "auto", "stream": True}},
+        {"path": "/v1/models"},
+    )
+
+    for answer in (auto, named, one, streamed):
+        assert answer["status"] == 200, answer
+        assert answer["headers"]["x-steelyard-model"] == pods.MODEL
+        assert answer["headers"]["x-steelyard-backend"] in (LASTING, BRITTLE)
+    assert one["headers"]["x-steelyard-backend"] == BRITTLE
+    assert auto["headers"]["x-steelyard-policy"] == "auto"
+    assert "x-steelyard-policy" not in named["headers"]
+    assert json.loads(named["text"])["choices"][0]["message"]["content"]
+    events = [line for line in streamed["text"].splitlines() if line]
+    assert streamed["headers"]["content-type"] == "text/event-stream"
+    assert len(events) > 2
+    assert all(event.startswith("data: ") for event in events)
+    assert events[-1] == "data: [DONE]"
+    assert {model["id"] for model in json.loads(listed["text"])["data"]} == {"auto", "auto-best", pods.MODEL}
+
+
+def test_a_backend_whose_service_is_not_there_says_so_and_disturbs_nothing(steelyard: Cluster) -> None:
+    absent = installation.brittle_backend()
+    absent["metadata"]["name"] = absent["spec"]["serviceRef"]["name"] = "absent"
+    steelyard.apply(absent, namespace=NAMESPACE)
+    steelyard.wait(NAMESPACE, "llmb/absent", "condition=ResolvedRefs=false")
+
+    status = installation.get(steelyard, "llmb", "absent")["status"]
+    (answer,) = installation.ask(steelyard, {"path": CHAT, "body": BODY | {"model": "auto"}})
+    steelyard.kubectl("-n", NAMESPACE, "delete", "llmb", "absent")
+
+    (resolved,) = [one for one in status["conditions"] if one["type"] == "ResolvedRefs"]
+    assert resolved["reason"] == "ServiceNotFound"
+    assert resolved["message"] == (
+        f"spec.serviceRef names Service {NAMESPACE}/absent, which does not exist: "
+        "create it or correct the name."
+    )
+    assert answer["status"] == 200
+
+
+def test_profiles_fill_by_real_jobs_that_hold_no_token(measured: Cluster) -> None:
+    printed = measured.kubectl("-n", NAMESPACE, "get", "mprof")
+    columns, *rows = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
+    profiles = [dict(zip(columns, row, strict=True)) for row in rows]
+
+    assert {profile["BACKEND"] for profile in profiles} == {LASTING, BRITTLE}
+    for profile in profiles:
+        assert profile["QUALITY"].isdigit(), printed
+        assert float(profile["TOK/S"]) > 0, printed
+        job = installation.run_of(measured, profile["BACKEND"])["jobName"]
+        (pod,) = installation.get(measured, "pods", "-l", f"batch.kubernetes.io/job-name={job}")["items"]
+        assert "volumes" not in pod["spec"]  # a token would be one
+        report = json.loads(pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"])
+        assert report["end"] is True
+
+
+def test_a_model_and_a_gateway_that_answer_on_while_they_go_take_no_request_with_them(
+    measured: Cluster,
+) -> None:
+    load = installation.begin_load(measured, LASTING, tokens=12)
+    going = (installation.pod_of(measured, f"app={LASTING}"), installation.pod_of(measured, GATEWAY_PODS))
+    measured.kubectl("-n", NAMESPACE, "delete", *going)
+    tally = installation.end_load(measured, load)
+
+    assert set(tally) == {client.WHOLE}, tally
+    assert tally[client.WHOLE] > client.STREAMS + client.OTHERS
+
+
+def test_a_model_pod_that_is_killed_takes_only_streams_with_it_and_each_is_told(measured: Cluster) -> None:
+    load = installation.begin_load(measured, BRITTLE, tokens=96)
+    killed = installation.pod_of(measured, f"app={BRITTLE}")
+    measured.kubectl("-n", NAMESPACE, "delete", killed, "--grace-period=0", "--force")
+    installation.wait_until_ready(measured, f"app={BRITTLE}", 2)
+    tally = installation.end_load(measured, load)
+
+    assert set(tally) == {client.WHOLE, client.TOLD}, tally
+    assert 0 < tally[client.TOLD] <= client.STREAMS
+
+
+def test_none_of_this_is_an_error_in_a_log_or_a_restart(measured: Cluster) -> None:
+    for program in (OPERATOR, GATEWAY):
+        chosen = ("-n", NAMESPACE, "-l", f"app.kubernetes.io/name={program}")
+        lines = [json.loads(line) for line in measured.kubectl("logs", *chosen, "--tail=-1").splitlines()]
+        restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}"
+
+        assert [line for line in lines if line["level"] not in ("INFO", "WARNING")] == []
+        assert lines
+        assert measured.kubectl("get", "pods", *chosen, "-o", restarts) == "0 0"
+
+
+def test_both_programs_killed_come_back_and_take_over_the_run_under_way(measured: Cluster) -> None:
+    name, quality = installation.profile_name(BRITTLE), "jsonpath={.status.quality.overall}"
+    before = measured.kubectl("-n", NAMESPACE, "get", "mprof", name, "-o", quality)
+    run = _asked_for(measured, "first")
+
+    measured.kubectl("-n", NAMESPACE, "delete", "pods", "-l", BOTH_PODS, "--grace-period=0", "--force")
+    installation.wait_until_ready(measured, BOTH_PODS, 4)
+    (answer,) = installation.ask(measured, {"path": CHAT, "body": BODY | {"model": "auto"}})
+    during = measured.kubectl("-n", NAMESPACE, "get", "mprof", name, "-o", quality)
+    measured.wait(NAMESPACE, f"mprof/{name}", "jsonpath={.status.run.completionTime}", RUN_SECONDS)
+
+    assert answer["status"] == 200
+    assert during == before
+    after = installation.run_of(measured, BRITTLE)
+    assert (after["jobName"], after["attempts"]) == (run["jobName"], 1)
+    measured.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded")
+
+
+def test_a_run_that_is_asked_for_begins_and_one_that_is_suspended_ends_quickly(measured: Cluster) -> None:
+    run = _asked_for(measured, "second")
+    suspended = json.dumps({"spec": {"suspend": True}})
+    name = installation.profile_name(BRITTLE)
+
+    measured.kubectl("-n", NAMESPACE, "patch", "mprof", name, "--type=merge", "-p", suspended)
+
+    label = f"batch.kubernetes.io/job-name={run['jobName']}"
+    measured.wait(NAMESPACE, "pod", "delete", QUICKLY_SECONDS, "-l", label)
+    measured.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded=false")
+
+
+def test_without_the_operator_a_namespace_goes_with_everything_in_it(measured: Cluster) -> None:
+    measured.kubectl("-n", NAMESPACE, "delete", "deployment", OPERATOR)
+
+    measured.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
+
+    measured.wait(NAMESPACE, f"namespace/{NAMESPACE}", "delete", NAMESPACE_SECONDS)
+
+
+def _asked_for(cluster: Cluster, value: str) -> dict[str, Any]:
+    """A run of the brittle model that was just asked for, as its pod runs."""
+    name, before = installation.profile_name(BRITTLE), installation.run_of(cluster, BRITTLE)
+    cluster.kubectl("-n", NAMESPACE, "annotate", "--overwrite", "mprof", name, f"{PROFILE_NOW}={value}")
+
+    def begun() -> dict[str, Any] | None:
+        run = installation.run_of(cluster, BRITTLE)
+        return run if run["jobName"] != before["jobName"] else None
+
+    run = waiting.until(begun, "the run that was asked for")
+    cluster.wait(NAMESPACE, f"job/{run['jobName']}", "jsonpath={.status.ready}=1")
+    return run

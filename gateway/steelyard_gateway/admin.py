@@ -6,6 +6,7 @@ Everything here only reads, and nothing here shows a credential.
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -14,7 +15,8 @@ from steelyard.api.meta import Condition
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
 from steelyard.routing import compiling, explaining
-from steelyard.routing.table import Candidate, Problem
+from steelyard.routing.decision import NoLoad
+from steelyard.routing.table import Candidate, Endpoint, Problem
 from steelyard_gateway import errors, parsing
 from steelyard_gateway.current import Current, Snapshot
 from steelyard_gateway.live import LiveEndpoints
@@ -54,16 +56,21 @@ def make(
     async def explain(
         request: Request,
         path: Annotated[str, Query(description="the request's path")] = "/v1/chat/completions",
+        load: Annotated[str, Query(description='{"endpoint": requests under way} instead of now')] = "",
     ) -> Response:
-        """The decision for the request in the body, with every score and reason; no token is spent."""
+        """The decision for the request in the body, with every score and reason; no token is spent.
+
+        With `load` it depends on the resources only: no endpoint rests, and of equals the first counts.
+        """
         if path not in parsing.NEEDS:
             known = ", ".join(parsing.NEEDS)
             return _error(errors.BadRequest(f"path is {path!r}: use one of {known}.", param="path"))
         if current.snapshot is None:
             return _error(errors.NoUpstream("The gateway has not read its resources yet: try again."))
         try:
+            given = _load(load) if load else None
             parsed = parsing.parse(path, request.headers.raw, await request.body())
-            return JSONResponse(explaining.explain(router.decide(current.snapshot, parsed.request)))
+            return JSONResponse(explaining.explain(router.decide(current.snapshot, parsed.request, given)))
         except errors.RequestError as error:
             return _error(error)
 
@@ -84,6 +91,27 @@ def make(
         }
 
     return app
+
+
+class _GivenLoad(NoLoad):
+    """A fleet of which every endpoint is up, with these requests under way."""
+
+    def __init__(self, in_flight: dict[str, int]) -> None:
+        self._in_flight = in_flight
+
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """Requests under way on this endpoint."""
+        return self._in_flight.get(endpoint.name, 0)
+
+
+def _load(text: str) -> _GivenLoad:
+    try:
+        return _GivenLoad(msgspec.json.decode(text, type=dict[str, Annotated[int, msgspec.Meta(ge=0)]]))
+    except msgspec.DecodeError:
+        wanted = 'an object of counts by endpoint, as {"BACKEND@HOST:PORT": 3}'
+        raise errors.BadRequest(
+            f"load must be {wanted}; /admin/table lists endpoints.", param="load"
+        ) from None
 
 
 def _error(error: errors.RequestError) -> Response:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 
 from steelyard.routing import classifying, deciding, explaining
-from steelyard.routing.decision import AttemptWalk, Decision, Request
+from steelyard.routing.decision import AttemptWalk, Decision, Load, Request
 from steelyard.routing.undecidable import ModelUnusable, NoCandidate, Undecidable, UnknownModel
 from steelyard_gateway import current, errors, parsing
 from steelyard_gateway.live import LiveEndpoints
@@ -59,15 +59,14 @@ class TableRouter:
             model_span=parsed.model_span,
         )
 
-    def decide(self, snapshot: current.Snapshot, request: Request) -> Decision:
+    def decide(self, snapshot: current.Snapshot, request: Request, load: Load | None = None) -> Decision:
         """The decision by this snapshot and the present load, as often as wanted: only `route` takes turns.
 
-        Raises RequestError where there is none.
+        With another load it is the same for all gateways. Raises RequestError where there is none.
         """
+        draw = self._draws[request.model] if load is None else 0
         try:
-            return deciding.decide(
-                request, snapshot.table, self._live, self._draws[request.model], classifying.classify
-            )
+            return deciding.decide(request, snapshot.table, load or self._live, draw, classifying.classify)
         except NoCandidate as none:
             refusal = errors.NoUpstream if none.may_pass else NoModelCan
             raise refusal(str(none), param="model") from None

@@ -23,13 +23,20 @@ def add(
     kind: Callable[[str], Any] = str,
     default: str | None = None,
     metavar: str | None = None,
+    action: str | type[argparse.Action] = "store",
 ) -> None:
     """Add a setting to the parser; without a default it must be given. `kind` refuses bad text."""
     variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
     value = environment.get(variable, default)
     shown = f"{description} [{variable}" + (f"; default {default}]" if default else "]")
     parser.add_argument(
-        flag, type=kind, default=value, required=value is None, metavar=metavar, help=shown.replace("%", "%%")
+        flag,
+        type=kind,
+        default=value,
+        required=value is None,
+        metavar=metavar,
+        action=action,
+        help=shown.replace("%", "%%"),
     )
 
 

@@ -5,6 +5,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from steelyard import settings
 
@@ -38,10 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         parser,
         "--namespace",
         environment,
-        "namespaces to serve, with commas between them; none: all",
+        "namespace to serve, as often as there are some, or with commas between them; none: all",
         kind=_names,
         default="",
-        metavar="NAME,…",
+        metavar="NAME",
+        action=_Gather,
     )
     add(
         parser,
@@ -91,6 +93,17 @@ def parse(words: Sequence[str], environment: Mapping[str, str]) -> Settings:
     parser = argparse.ArgumentParser(prog="steelyard operator", description=__doc__)
     add_arguments(parser, environment)
     return read(parser.parse_args(words))
+
+
+class _Gather(argparse.Action):
+    """Takes a flag as often as it is given; what the environment says counts without it only."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: Any = None
+    ) -> None:
+        """Add these names."""
+        before = getattr(namespace, self.dest)  # the default is text until all flags were read
+        setattr(namespace, self.dest, (*(before if isinstance(before, tuple) else ()), *values))
 
 
 def _names(text: str) -> tuple[str, ...]:

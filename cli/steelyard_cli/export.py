@@ -67,8 +67,16 @@ def document(resource: AnyResource, *, with_secrets: bool) -> dict[str, Any]:
     if not annotations:
         del value["metadata"]["annotations"]
     if isinstance(resource, Secret) and not with_secrets:
-        value["data"] = dict.fromkeys(resource.data, "")
+        value["data"] = {
+            key: text if _is_public(resource, key) else "" for key, text in resource.data.items()
+        }
     return value
+
+
+def _is_public(secret: Secret, key: str) -> bool:
+    """Whether the value is a certificate and nothing else, as tls.caRef names one."""
+    text = (secret.value(key) or "").strip()
+    return text.startswith("-----BEGIN CERTIFICATE-----") and "PRIVATE KEY" not in text
 
 
 def _referred(backend: LLMBackend) -> Iterable[tuple[str, str]]:

@@ -77,6 +77,8 @@ class Publisher:
         models = self._observed.get(key)
         if models is None or self._are_models_told(backend):
             return backend
+        known = {model.name: model for model in backend.status.models}
+        models = tuple(_better_told(model, known.get(model.name)) for model in models)
         status = LLMBackendStatus.model_validate(dict(backend.status) | {"models": models})
         return backend.model_copy(update={"status": status})
 
@@ -105,3 +107,8 @@ class Publisher:
                 "excluded": sum(problem.excludes for problem in snapshot.problems),
             },
         )
+
+
+def _better_told(told: ObservedModel, known: ObservedModel | None) -> ObservedModel:
+    """What the status knows where it knows more: the operator asks engines for more than their lists."""
+    return known if known is not None and told.context_tokens is None else told

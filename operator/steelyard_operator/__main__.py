@@ -11,6 +11,7 @@ from steelyard import logs
 from steelyard.kube.errors import NotConfigured
 from steelyard_operator import running, settings
 from steelyard_operator.lease import LeadershipLost
+from steelyard_operator.serving import CannotListen
 
 
 def main(words: Sequence[str]) -> int:
@@ -24,9 +25,9 @@ def serve(chosen: settings.Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(running.run(chosen, os.environ))
-    except (NotConfigured, LeadershipLost, ExceptionGroup) as error:
+    except (NotConfigured, CannotListen, LeadershipLost, ExceptionGroup) as error:
         reason = _innermost(error)
-        if not isinstance(reason, NotConfigured | LeadershipLost):
+        if not isinstance(reason, NotConfigured | CannotListen | LeadershipLost):
             raise
         sys.stderr.write(f"The operator stops: {reason}.\n")
         return 1

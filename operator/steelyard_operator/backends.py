@@ -98,6 +98,10 @@ def _observed(seen: Seen) -> LLMBackendStatus:
     models, version = backend.status.models, backend.status.engine_version
     if told:
         models = _merged([one.description for one in told if one.description is not None])
+        if len(told) < len(seen.endpoints):  # the others may serve what only the earlier status tells
+            names = {model.name for model in models}
+            earlier = [model for model in backend.status.models if model.name not in names]
+            models = tuple(sorted((*models, *earlier), key=lambda model: model.name))[:256]
         versions = {one.description.engine_version for one in told if one.description is not None}
         version = versions.pop() if len(versions) == 1 else None
     answering = sum(one.answers is True for one in seen.endpoints)

@@ -13,7 +13,7 @@ from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
-from steelyard.kube.kinds import Kind
+from steelyard.kube.kinds import Kind, Object
 from steelyard_operator import jobs, runs
 from steelyard_operator.metrics import Metrics
 from steelyard_operator.plans import AnyStatus, Note, NoteType, Plan
@@ -47,12 +47,13 @@ class Executor:
         self._world = world
         self._metrics = metrics
         self._identity = identity
+        self._refusals: dict[str, str] = {}
 
     async def execute(self, of: AnyOurs, plan: Plan) -> Outcome:
         """Do what the plan says; when to look again."""
         try:
             try:
-                notes = await self._carry_out(of, plan)
+                await self._carry_out(of, plan)
             except (errors.Conflict, errors.NotFound):
                 await self._read_anew(of)
                 return Wait(AGAIN_SECONDS, "the object moved on")
@@ -61,12 +62,10 @@ class Executor:
             fields = {"kind": of.kind, "object": f"{of.namespace}/{of.name}", "detail": str(error)}
             logger.warning("not written", extra=fields)
             return waiting_out(error)
-        for note in notes:
-            await self._tell(of, note)
         return plan.outcome
 
-    async def _carry_out(self, of: AnyOurs, plan: Plan) -> tuple[Note, ...]:
-        """Write all that the plan says; what to tell people."""
+    async def _carry_out(self, of: AnyOurs, plan: Plan) -> None:
+        """Write all that the plan says, and tell people."""
         status, notes = plan.status, plan.notes
         if plan.job is not None:
             refusal = await self._make_job(of.namespace, plan.job)
@@ -75,16 +74,33 @@ class Executor:
                 status, notes = _refused(of, status, refusal), _refusal_notes(refusal)
         for deletion in plan.deletions:
             await self._client.delete(deletion.kind, of.namespace, deletion.name, deletion.uid)
-        for name in plan.kept_jobs:
-            body = {"spec": {"ttlSecondsAfterFinished": jobs.KEPT_SECONDS}}
-            known = self._world.jobs[of.namespace, name]
-            with suppress(errors.NotFound):  # somebody was faster
-                self._world.learn_job(known, await self._client.patch(kinds.JOB, of.namespace, name, body))
         if status is not None:
             await self._write(of, status)
+        for note in notes:
+            await self._tell(of, note)
+        for name in plan.kept_jobs:
+            await self.keep_a_while(self._world.jobs[of.namespace, name])
         for manifest in plan.applies:
+            await self._apply(of, manifest)
+
+    async def keep_a_while(self, job: jobs.Job) -> None:
+        """Have Kubernetes remove a Job that is over and read, some time later."""
+        body = {"spec": {"ttlSecondsAfterFinished": jobs.KEPT_SECONDS}}
+        with suppress(errors.NotFound):  # somebody was faster
+            self._world.learn_job(job, await self._client.patch(kinds.JOB, job.namespace, job.name, body))
+
+    async def _apply(self, of: AnyOurs, manifest: Object) -> None:
+        """Make or change a profile; a refusal is told once as an Event, and is tried again."""
+        name = manifest["metadata"]["name"]
+        try:
             await self._client.apply(kinds.MODEL_PROFILE, manifest, jobs.MANAGED_BY)
-        return notes
+        except (errors.Invalid, errors.Forbidden) as refusal:
+            if self._refusals.get(name) != refusal.message:
+                self._refusals[name] = refusal.message
+                message = f"The API server refused ModelProfile {name}: {refusal.message}"
+                await self._tell(of, Note(NoteType.WARNING, "ProfileRefused", message))
+            raise
+        self._refusals.pop(name, None)
 
     async def _make_job(self, namespace: str, manifest: dict[str, object]) -> errors.Refused | None:
         """Make the Job; where the API server does not want it, why. Room for it is taken at once."""

@@ -24,6 +24,9 @@ OURS = (kinds.LLM_BACKEND, kinds.MODEL_PROFILE, kinds.ROUTING_POLICY)
 REFERRED = (kinds.SECRET, kinds.SERVICE, kinds.ENDPOINT_SLICE)
 """The kinds that backends refer to, but for ConfigMaps: those are many and large, and each is fetched."""
 
+OF_SERVICES = (kinds.SERVICE, kinds.ENDPOINT_SLICE)
+"""The kinds of which only a part is kept; the rest is fetched when a backend names it."""
+
 SELECTORS: dict[Kind, str] = {
     kinds.SECRET: f"{SECRET_LABEL}={SECRET_LABEL_VALUE}",
     kinds.JOB: jobs.MANAGED,
@@ -81,8 +84,15 @@ class Handlers:
             self._world.put_job(value)
         elif kind is kinds.POD:
             self._world.put_pod(value)
-        else:
+        elif self.is_wanted(kind, value):
             self._world.put({"apiVersion": kind.api_version, "kind": kind.kind} | value)
+
+    def is_wanted(self, kind: Kind, value: Object) -> bool:
+        """Whether this object counts: of Services there may be many, and only those that backends name do."""
+        if kind not in OF_SERVICES:
+            return True
+        namespace, name = value["metadata"]["namespace"], value["metadata"]["name"]
+        return any(True for _ in _referring(kind, namespace, name, value, self._world.resources))
 
     def _remove(self, kind: Kind, value: Object) -> None:
         key = (value["metadata"]["namespace"], value["metadata"]["name"])
@@ -149,6 +159,6 @@ def _referring(kind: Kind, namespace: str, name: str, value: Object, resources: 
         spec = backend.spec
         service = spec.service_ref.name if spec.service_ref else None
         secrets = [spec.credentials_ref, spec.tls.ca_ref if spec.tls else None]
-        names = [service] if kind in (kinds.SERVICE, kinds.ENDPOINT_SLICE) else [r.name for r in secrets if r]
+        names = [service] if kind in OF_SERVICES else [r.name for r in secrets if r]
         if name in names:
             yield backend_name

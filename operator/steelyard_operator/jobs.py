@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from steelyard.api.backend import LLMBackend
+from steelyard.api.measuring import JobResources
 from steelyard.api.profile import ModelProfile
 from steelyard.kube.kinds import JOB, MODEL_PROFILE, Object
 from steelyard.routing.table import Endpoint
@@ -73,6 +76,9 @@ class Mark:
     """Of the engine on it, where it tells."""
 
 
+_MARK = TypeAdapter(Mark)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is read of a Job."""
@@ -127,49 +133,27 @@ def next_name(profile: ModelProfile) -> str:
 
 
 def manifest(
-    profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint, mark: Mark, image: str
+    profile: ModelProfile,
+    backend: LLMBackend,
+    endpoint: Endpoint,
+    mark: Mark,
+    *,
+    image: str,
+    ca_in_secret: bool = False,
 ) -> Object:
-    """The Job of the profile's next run, which measures its model at this endpoint."""
-    spec, options = profile.spec, profile.spec.job
+    """The Job of the profile's next run, which measures its model at this endpoint.
+
+    `ca_in_secret`: what tls.caRef names is a Secret, not a ConfigMap.
+    """
+    spec = profile.spec
     labels = {MANAGED_BY_LABEL: MANAGED_BY}
     annotations = {
         "steelyard.dev/model": spec.model,
         _BACKEND_ANNOTATION: backend.name,
         _RUN_ANNOTATION: json.dumps(asdict(mark)),
     }
-    volumes, mounts, arguments = _files(backend)
-    stated = options.resources.model_dump(exclude_defaults=True)
-    pod: dict[str, Any] = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": "profiler",
-                "image": image,
-                "command": ["python", "-m", "steelyard_profiler"],
-                # Kubernetes expands $(NAME) in arguments and reads $$ as $.
-                "args": [one.replace("$", "$$") for one in _arguments(profile, backend, endpoint)]
-                + arguments,
-                "resources": _DEFAULT_RESOURCES | stated,
-                "securityContext": _UNPRIVILEGED,
-                "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File",
-                "volumeMounts": mounts,
-            }
-        ],
-        "volumes": volumes,
-    }
-    pod |= options.model_dump(
-        mode="json", by_alias=True, exclude={"resources"}, exclude_defaults=True, exclude_none=True
-    )
+    pod = _pod(profile, _files(backend, ca_in_secret=ca_in_secret), _arguments(profile, backend, endpoint))
+    pod["containers"][0]["image"] = image
     return {
         "apiVersion": JOB.api_version,
         "kind": JOB.kind,
@@ -191,6 +175,53 @@ def manifest(
                 "spec": pod,
             },
         },
+    }
+
+
+def _pod(
+    profile: ModelProfile, files: tuple[list[Object], list[Object], list[str]], arguments: list[str]
+) -> dict[str, Any]:
+    """The pod's spec, but for the image."""
+    options = profile.spec.job
+    volumes, mounts, of_files = files
+    container = {
+        "name": "profiler",
+        "command": ["python", "-m", "steelyard_profiler"],
+        # Kubernetes expands $(NAME) in arguments and reads $$ as $.
+        "args": [one.replace("$", "$$") for one in arguments] + of_files,
+        "resources": _resources(options.resources),
+        "securityContext": _UNPRIVILEGED,
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
+    }
+    placed = options.model_dump(
+        mode="json", by_alias=True, exclude={"resources"}, exclude_defaults=True, exclude_none=True
+    )
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": volumes,
+        **placed,
+    }
+
+
+def _resources(stated: JobResources) -> dict[str, dict[str, str]]:
+    """What is stated, and our defaults for what is not named: half of ours may not fit half of theirs."""
+    named = {*stated.requests, *stated.limits}
+    both = {"requests": stated.requests, "limits": stated.limits}
+    return {
+        part: {name: amount for name, amount in _DEFAULT_RESOURCES[part].items() if name not in named} | given
+        for part, given in both.items()
     }
 
 
@@ -266,8 +297,8 @@ def pod_of(value: Object) -> Pod:
 def _mark(text: str) -> Mark:
     """What the annotation says; nothing where a person changed it."""
     try:
-        return Mark(**json.loads(text))
-    except (ValueError, TypeError):
+        return _MARK.validate_json(text, strict=True)
+    except ValidationError:
         return Mark()
 
 
@@ -281,13 +312,15 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
         f"--seed={spec.seed}",
         f"--max-tokens={spec.limits.max_tokens}",
         f"--max-duration-seconds={spec.limits.max_duration_seconds}",
+        f"--connect-seconds={backend.spec.timeouts.connect_seconds}",
         f"--first-byte-seconds={backend.spec.timeouts.first_byte_seconds}",
+        f"--idle-seconds={backend.spec.timeouts.idle_seconds}",
         "--termination-log=/dev/termination-log",
     ]
     return [*arguments, f"--server-name={endpoint.server_name}"] if endpoint.server_name else arguments
 
 
-def _files(backend: LLMBackend) -> tuple[list[Object], list[Object], list[str]]:
+def _files(backend: LLMBackend, *, ca_in_secret: bool) -> tuple[list[Object], list[Object], list[str]]:
     """Volumes, mounts and arguments for the engine's key and authority."""
     key, tls = backend.spec.credentials_ref, backend.spec.tls
     volumes: list[Object] = []
@@ -297,11 +330,13 @@ def _files(backend: LLMBackend) -> tuple[list[Object], list[Object], list[str]]:
         volumes.append({"name": "api-key", "secret": {"secretName": key.name, "items": [item]}})
         arguments.append("--api-key-file=/etc/steelyard/api-key/api-key")
     if tls is not None and tls.ca_ref is not None:
-        # The authority is in a ConfigMap or in a Secret: the one that is there is mounted.
-        items = [{"key": tls.ca_ref.key, "path": "ca.crt"}]
-        named = {"name": tls.ca_ref.name, "items": items, "optional": True}
-        sources = [{"configMap": named}, {"secret": named}]
-        volumes.append({"name": "ca", "projected": {"sources": sources}})
+        item = {"key": tls.ca_ref.key, "path": "ca.crt"}
+        source: Object = (
+            {"secret": {"secretName": tls.ca_ref.name, "items": [item]}}
+            if ca_in_secret
+            else {"configMap": {"name": tls.ca_ref.name, "items": [item]}}
+        )
+        volumes.append({"name": "ca", **source})
         arguments.append("--ca-file=/etc/steelyard/ca/ca.crt")
     mounts = [
         {"name": one["name"], "mountPath": f"/etc/steelyard/{one['name']}", "readOnly": True}

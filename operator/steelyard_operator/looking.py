@@ -75,7 +75,9 @@ class Looks:
             site.turn += 1
             in_turn = list(site.memories.values())[site.turn % len(site.memories)]
             asked += [] if in_turn in asked else [in_turn]
-        await asyncio.gather(*(self._ask(backend, memory) for memory in asked))
+        async with asyncio.TaskGroup() as tasks:
+            for memory in asked:
+                tasks.create_task(self._ask(backend, memory), name=f"ask {memory.view.endpoint.name}")
         if len(new) > MOST_AT_ONCE:
             return 0.0
         return max(site.asked_at + interval - self._clock(), 0.0) if site.memories else float("inf")

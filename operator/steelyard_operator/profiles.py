@@ -74,10 +74,10 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -
         return _waiting(status, "", DONE)
     pause = runs.pause_seconds(seen)
     if pause is None:
-        return _waiting(status, f"Gave up after {runs.MOST_ATTEMPTS} attempts: {_ASK_AGAIN}", DONE)
+        return _waiting(status, f"{runs.MOST_ATTEMPTS} attempts failed: {_ASK_AGAIN}", DONE)
     if pause > 0:
         attempt = (status.run.attempts or 0) + 1 if status.run else 1
-        message = f"Attempt {attempt} of {runs.MOST_ATTEMPTS} follows after a pause."
+        message = f"Attempt {attempt} follows after a pause."
         return _waiting(status, message, Wait(pause, "pause before the next attempt"))
     if seen.obstacle or seen.site is None:
         return _waiting(status, seen.obstacle, Wait(runs.LOOK_SECONDS, seen.obstacle))
@@ -85,7 +85,10 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -
         message = f"Waits until {seen.site.endpoint.name} has no request under way."
         return _waiting(status, message, Wait(runs.IDLE_LOOK_SECONDS, message))
     mark = runs.next_mark(seen)
-    job = jobs.manifest(seen.profile, seen.backend, seen.site.endpoint, mark, image)
+    site, ca_in_secret = seen.site, seen.ca_in_secret
+    job = jobs.manifest(
+        seen.profile, seen.backend, site.endpoint, mark, image=image, ca_in_secret=ca_in_secret
+    )
     run = runs.begun(jobs.next_name(seen.profile), mark, seen.now)
     return Plan(job=job, status=status.model_copy(update={"run": run}))
 
@@ -150,11 +153,11 @@ def _not_measured(seen: Seen, status: ModelProfileStatus, made: Plan) -> Fact:
         return Fact("Ready", False, "Measuring", "The first run is under way.")
     if seen.profile.spec.suspend:
         return Fact("Ready", False, "Suspended", "spec.suspend is true: set it to false to have it measured.")
+    if succeeded is not None:
+        return Fact("Ready", False, "NotMeasured", "No run has succeeded yet: see Succeeded.")
     if not runs.due(seen):
         message = f"Set the annotation {PROFILE_NOW} to have this External model measured."
         return Fact("Ready", False, "NotAsked", message)
-    if succeeded is not None:
-        return Fact("Ready", False, "NotMeasured", "No run has succeeded yet: see Succeeded.")
     why = made.outcome.reason if isinstance(made.outcome, Wait) else "The first run is about to begin."
     return Fact("Ready", False, "Waiting", why)
 
@@ -174,9 +177,10 @@ def _with_conditions(seen: Seen, status: ModelProfileStatus, found: Iterable[Fac
 
 
 def _is_gone(backend: LLMBackend, model: str) -> bool:
-    """Whether the backend's models are known and this is none of them."""
+    """Whether the backend's models are known, be it that there are none, and this is none of them."""
     served = facts.served_models(backend)
-    return bool(served) and model not in served
+    told = bool(served) or conditions.holds(backend.status.conditions, "Reachable")
+    return told and model not in served
 
 
 def _has_expired(seen: Seen) -> bool:

@@ -76,11 +76,6 @@ class Queue(Generic[K]):
         now = self._clock()
         return sum(due <= now for due in self._due.values())
 
-    @property
-    def oldest_seconds(self) -> float:
-        """How long the key that is due for longest has waited; 0 where none is due."""
-        return max(0.0, self._clock() - min(self._due.values(), default=math.inf))
-
     def add(self, key: K, after_seconds: float = 0.0) -> None:
         """Have the key worked on after so long, or earlier where that was asked for."""
         due = max(self._clock() + after_seconds, self._not_before.get(key, -math.inf))
@@ -88,11 +83,6 @@ class Queue(Generic[K]):
             self._due[key] = due
             self._push(key)
             self._changed.set()
-
-    def discard(self, key: K) -> None:
-        """Forget the key. A run of it that is under way may still ask for one more."""
-        self._due.pop(key, None)
-        self._pauses.pop(key, None)
 
     async def run(self, work: Callable[[K], Awaitable[Outcome]], workers: int) -> None:
         """Work on keys as they fall due, so many at once, until cancelled.

@@ -6,12 +6,14 @@ take the same room.
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
+from steelyard.api.resources import SERVICE_NAME_LABEL, EndpointSlice
 from steelyard.api.resources import Key as NamespacedName
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
@@ -27,7 +29,10 @@ from steelyard_operator.queue import Outcome, Wait
 from steelyard_operator.world import World
 
 FETCH_SECONDS = 60.0
-"""How long a ConfigMap that was fetched, or was not there, counts."""
+"""How long what was fetched, or was not there, counts."""
+
+MOST_LABEL_CHARACTERS = 63
+"""A longer name is no Service's."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +88,8 @@ class Reconciler:
         self._tools = tools
         self._limits = limits
         self._busy_since: dict[Key, datetime] = {}
-        self._fetched: dict[NamespacedName, float] = {}
+        self._fetched: dict[tuple[str, str, str], float] = {}
+        self._services: dict[NamespacedName, str] = {}
         self.waiting: set[Key] = set()
         """Profiles that wait for another run to end."""
 
@@ -109,8 +115,10 @@ class Reconciler:
         backend = self._world.resources.backends.get(key.pair)
         if backend is None or backend.metadata.deletion_timestamp:
             self._tools.looks.forget(key.pair)
+            self._services.pop(key.pair, None)
             return DONE
         await self._fetch_authority(backend)
+        await self._fetch_service(backend)
         try:
             resolved = endpoints.resolve(backend, self._world.resources)
         except endpoints.Unresolved:
@@ -137,17 +145,49 @@ class Reconciler:
     async def _fetch_authority(self, backend: LLMBackend) -> None:
         """Fetch the ConfigMap that tls.caRef may name, at most once a minute."""
         reference = backend.spec.tls.ca_ref if backend.spec.tls else None
-        if reference is None:
+        if reference is None or not self._is_due((kinds.CONFIG_MAP.kind, backend.namespace, reference.name)):
             return
         pair = (backend.namespace, reference.name)
-        now = time.monotonic()
-        if now - self._fetched.get(pair, float("-inf")) < FETCH_SECONDS:
-            return
-        self._fetched[pair] = now
         try:
             self._world.put(await self._tools.client.get(kinds.CONFIG_MAP, *pair))
         except errors.NotFound:
             self._world.remove(kinds.CONFIG_MAP, pair)
+        except errors.Forbidden as error:
+            logger.warning("ConfigMap not read", extra={"object": "/".join(pair), "detail": str(error)})
+
+    async def _fetch_service(self, backend: LLMBackend) -> None:
+        """Fetch the Service that serviceRef names, and its pods: what no backend named is not kept."""
+        reference, pair = backend.spec.service_ref, (backend.namespace, backend.name)
+        name = reference.name if reference is not None else ""
+        is_new = self._services.get(pair) != name
+        is_there = (backend.namespace, name) in self._world.resources.services
+        service = (kinds.SERVICE.kind, backend.namespace, name)
+        if (
+            not name
+            or len(name) > MOST_LABEL_CHARACTERS
+            or not (is_new or (not is_there and self._is_due(service)))
+        ):
+            return
+        namespace, world, listed = backend.namespace, self._world, self._tools.client.list
+        before = world.known(kinds.SERVICE, namespace)
+        listing = await listed(kinds.SERVICE, namespace, field_selector=f"metadata.name={name}")
+        world.renew(kinds.SERVICE, {key: one for key, one in before.items() if key[1] == name}, listing.items)
+        slices = {(one.namespace, one.name): one for one in self._slices(namespace, name)}
+        listing = await listed(kinds.ENDPOINT_SLICE, namespace, f"{SERVICE_NAME_LABEL}={name}")
+        world.renew(kinds.ENDPOINT_SLICE, slices, listing.items)
+        self._services[pair] = name
+
+    def _slices(self, namespace: str, service: str) -> Sequence[EndpointSlice]:
+        return self._world.resources.slices_by_service.get((namespace, service), ())
+
+    def _is_due(self, what: tuple[str, str, str]) -> bool:
+        """Whether this was not fetched within the last minute; it counts as fetched now."""
+        now = time.monotonic()
+        self._fetched = {one: at for one, at in self._fetched.items() if now - at < FETCH_SECONDS}
+        if what in self._fetched:
+            return False
+        self._fetched[what] = now
+        return True
 
     async def _policy(self, key: Key) -> Outcome:
         policy = self._world.resources.policies.get(key.pair)
@@ -196,13 +236,20 @@ class Reconciler:
             backend=backend,
             location=endpoints.location(backend),
             site=site,
+            ca_in_secret=self._is_ca_in_secret(backend),
             obstacle=self._obstacle(backend, site),
         )
+
+    def _is_ca_in_secret(self, backend: LLMBackend) -> bool:
+        reference = backend.spec.tls.ca_ref if backend.spec.tls else None
+        key = (backend.namespace, reference.name if reference else "")
+        return reference is not None and key not in self._world.resources.config_maps
 
     def _site(self, profile: ModelProfile, backend: LLMBackend) -> runs.Site | None:
         """One endpoint that answers and serves the model; after a failed run another one."""
         views = self._tools.looks.views((backend.namespace, backend.name))
-        able = [view for view in views if view.answers and _serves(view, profile.spec.model)]
+        listed = any(model.name == profile.spec.model for model in backend.spec.models)
+        able = [view for view in views if view.answers and (listed or _serves(view, profile.spec.model))]
         if not able:
             return None
         able.sort(key=lambda view: view.endpoint.name)
@@ -263,10 +310,8 @@ def _job_name(profile: ModelProfile) -> str:
 
 
 def _serves(view: EndpointView, model: str) -> bool:
-    """Whether the endpoint told of the model, or told of none: lists may be hidden from clients."""
-    if view.description is None or not view.description.models:
-        return True
-    return any(one.name == model for one in view.description.models)
+    """Whether the endpoint told of the model."""
+    return view.description is not None and any(one.name == model for one in view.description.models)
 
 
 def _now() -> datetime:

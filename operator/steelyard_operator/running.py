@@ -8,6 +8,7 @@ import logging
 import random
 import signal
 from collections.abc import Coroutine, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
@@ -31,6 +32,9 @@ WORKERS = 64
 
 RESYNC_SECONDS = 600.0
 """How often everything is listed anew and looked at, whatever the watches told; with a fifth of jitter."""
+
+ORPHAN_AGE = timedelta(days=1)
+"""After so long the result of a Job that is over counts as read."""
 
 INSTALL_SECONDS = 5.0
 """How often it is looked whether the CustomResourceDefinitions are installed yet."""
@@ -66,15 +70,18 @@ class _Active:
         client: Client,
         prober: Prober,
         metrics: Metrics,
+        *,
+        resync_seconds: float = RESYNC_SECONDS,
     ) -> None:
         self._settings = settings
+        self._resync_seconds = resync_seconds
         self._environment = environment
         self._lease = lease
         self._client = client
         self._world = World()
         self._queue: Queue[Key] = Queue(fatal=(LeadershipLost,))
-        executor = Executor(client, self._world, metrics, settings.identity)
-        tools = Tools(client, executor, prober, Looks(prober, metrics), metrics)
+        self._executor = Executor(client, self._world, metrics, settings.identity)
+        tools = Tools(client, self._executor, prober, Looks(prober, metrics), metrics)
         limits = Limits(settings.concurrent_profiles, settings.profiler_image)
         self._reconciler = Reconciler(self._world, tools, limits)
         self._handlers = Handlers(self._world, self._queue, lambda: list(self._reconciler.waiting))
@@ -131,14 +138,17 @@ class _Active:
         return kopf.login_with_service_account(**fields)  # type: ignore[arg-type]
 
     async def _installed(self) -> None:
-        """Wait until the API server knows our kinds: kopf looks for them once."""
+        """Wait until our kinds can be listed: kopf looks for them once. Told when it begins or changes."""
+        told = ""
         while True:
             try:
                 for kind in OURS:
                     await self._client.list(kind, self._a_namespace(), field_selector="metadata.name=none")
                 return
             except errors.KubeError as error:
-                logger.warning("waiting for the CustomResourceDefinitions", extra={"detail": str(error)})
+                if str(error) != told:
+                    told = str(error)
+                    logger.warning("our kinds cannot be listed yet", extra={"detail": told})
             await asyncio.sleep(INSTALL_SECONDS)
 
     def _a_namespace(self) -> str | None:
@@ -147,10 +157,11 @@ class _Active:
     async def _resync(self) -> None:
         """List everything now and then: what a watch missed is mended, and every object gets a look."""
         while True:
-            await asyncio.sleep(RESYNC_SECONDS * random.uniform(0.8, 1.2))
+            await asyncio.sleep(self._resync_seconds * random.uniform(0.8, 1.2))
             try:
                 for namespace in self._settings.namespaces or (None,):
                     await self._list(namespace)
+                await self._sweep()
             except errors.KubeError as error:
                 logger.warning("resync failed", extra={"detail": str(error)})
             self._handlers.enqueue_all()
@@ -159,7 +170,16 @@ class _Active:
         for kind in (*OURS, *REFERRED, kinds.JOB):
             known = self._world.known(kind, namespace)
             listing = await self._client.list(kind, namespace, SELECTORS.get(kind, ""))
-            self._world.renew(kind, known, listing.items)
+            wanted = [one for one in listing.items if self._handlers.is_wanted(kind, one)]
+            self._world.renew(kind, known, wanted)
+
+    async def _sweep(self) -> None:
+        """Let go of Jobs that ended long ago and that no profile read."""
+        now = datetime.now(UTC)
+        for job in list(self._world.jobs.values()):
+            is_old = job.created is not None and now - job.created > ORPHAN_AGE
+            if job.finished and not job.has_ttl and is_old:
+                await self._executor.keep_a_while(job)
 
 
 async def _cancel_at(stop: asyncio.Event, helpers: Iterable[asyncio.Task[None]]) -> None:

@@ -3,7 +3,7 @@
 Rule 1. One run at a time: `status.run` without completionTime is under way. Its Job is made first, then the
         status is written; a Job that is there without the status is taken over.
 Rule 2. A failed run changes conditions and `run` alone: older measurements stand.
-Rule 3. A run that failed is tried again after a pause that doubles; after MOST_ATTEMPTS only for a new cause.
+Rule 3. A run that failed is tried again after a pause that doubles, after MOST_ATTEMPTS once an hour.
 """
 
 import hashlib
@@ -24,7 +24,10 @@ from steelyard_profiler.profiling import Result
 from steelyard_profiler.target import Failure
 
 MOST_ATTEMPTS = 5
-"""Runs for one cause; what fails five times over half an hour needs a person."""
+"""Runs for one cause with short pauses; an External model, which costs money, gets no more of them."""
+
+LONG_PAUSE_SECONDS = 3600.0
+"""Between further attempts at a Local model: what was in the way may have gone."""
 
 FIRST_PAUSE_SECONDS = 30.0
 """Before the second attempt; it doubles with each further one."""
@@ -62,6 +65,8 @@ class Seen:
     """Why no run may begin now, in a sentence: the backend does not answer, another run is under way."""
     site: Site | None = None
     """The endpoint that the next run measures."""
+    ca_in_secret: bool = False
+    """Whether tls.caRef of the backend names a Secret."""
     is_idle: bool = True
     """Whether it has no request under way, as far as it tells."""
     job: Job | None = None
@@ -73,7 +78,8 @@ class Seen:
 def due(seen: Seen) -> str:
     """Why the model is to be measured, as Fresh's reason says it; empty when it is not."""
     profile, status = seen.profile, seen.profile.status
-    if _asked(profile) and _asked(profile) != (status.run.asked if status.run else None):
+    asked = _asked(profile)
+    if asked and (status.run is None or status.run.asked != asked or _failures(seen)):
         return "Asked"
     if seen.location is Location.EXTERNAL:
         return ""
@@ -103,9 +109,10 @@ def pause_seconds(seen: Seen) -> float | None:
     run, before = seen.profile.status.run, _failures(seen)
     if run is None or run.completion_time is None or before == 0:
         return 0.0
-    if before >= MOST_ATTEMPTS:
+    if before >= MOST_ATTEMPTS and seen.location is Location.EXTERNAL:
         return None
-    pause = timedelta(seconds=FIRST_PAUSE_SECONDS * 2 ** (before - 1))
+    seconds = FIRST_PAUSE_SECONDS * 2 ** (before - 1) if before < MOST_ATTEMPTS else LONG_PAUSE_SECONDS
+    pause = timedelta(seconds=seconds)
     return max((run.completion_time + pause - seen.now).total_seconds(), 0.0)
 
 

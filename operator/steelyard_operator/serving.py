@@ -10,6 +10,10 @@ from steelyard_operator.metrics import Metrics
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class CannotListen(Exception):
+    """The port is taken or the address is not ours."""
+
+
 class Serving:
     """The operator's HTTP port; use as `async with`."""
 
@@ -25,7 +29,14 @@ class Serving:
 
     async def __aenter__(self) -> "Serving":
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise CannotListen(
+                f"cannot listen on {self._host}:{self._port} ({error.strerror}): "
+                "choose others with --host and --port"
+            ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:

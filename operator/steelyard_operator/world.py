@@ -64,11 +64,10 @@ class World:
 
     def _tell_misfit(self, value: Object) -> None:
         """Log an object that does not fit its type: it was written by another version's definitions."""
-        about = value["metadata"]
-        for one in self._store.invalid:
-            if (one.kind, one.namespace, one.name) == (value["kind"], about["namespace"], about["name"]):
-                fields = {"kind": one.kind, "object": f"{one.namespace}/{one.name}", "detail": one.message}
-                logger.warning("resource left out", extra=fields)
+        key = (value["metadata"]["namespace"], value["metadata"]["name"])
+        if misfit := self._store.misfit(value["kind"], key):
+            fields = {"kind": misfit.kind, "object": "/".join(key), "detail": misfit.message}
+            logger.warning("resource left out", extra=fields)
 
     def remove(self, kind: Kind, key: Key, uid: str = "") -> bool:
         """There is no such object any more; with a uid, another one of the same name stays."""
@@ -97,27 +96,30 @@ class World:
         else:
             self.put_job(value)
 
-    def known(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
+    def known(self, kind: Kind, namespace: str | None) -> Mapping[Key, object]:
         """The objects of a kind that the API server told of, in one namespace or in all."""
+        held: Mapping[Key, object]
         if kind is kinds.JOB:
-            held: Iterable[Key] = (key for key, job in self.jobs.items() if job.uid)
+            held = {key: job for key, job in self.jobs.items() if job.uid}
         else:
             held = getattr(self.resources, KINDS[kind.kind][1])
-        return frozenset(key for key in held if namespace in (None, key[0]))
+        return {key: one for key, one in held.items() if namespace in (None, key[0])}
 
-    def renew(self, kind: Kind, known: frozenset[Key], values: Iterable[Object]) -> None:
+    def renew(self, kind: Kind, known: Mapping[Key, object], values: Iterable[Object]) -> None:
         """These are there, and of those known before they were listed no others: what came since stays."""
         there = {(value["metadata"]["namespace"], value["metadata"]["name"]): value for value in values}
-        gone = known - there.keys()
-        if kind is kinds.JOB:
-            for value in there.values():
-                self.put_job(value)
-            for key in gone:
-                self.remove_job(key)
-        else:
-            for value in there.values():
-                self.put(value)
-            for key in gone:
+        now = self.known(kind, None)
+        for key in known.keys() | there.keys():
+            if now.get(key) is not known.get(key):
+                continue  # a watch told more lately
+            if kind is kinds.JOB:
+                if key in there:
+                    self.put_job(there[key])
+                else:
+                    self.remove_job(key)
+            elif key in there:
+                self.put(there[key])
+            else:
                 self._store.remove(kind, key)
 
     def put_job(self, value: Object) -> Job:

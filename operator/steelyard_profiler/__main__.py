@@ -39,6 +39,13 @@ def main(words: Sequence[str] | None = None, environment: Mapping[str, str] = os
     return 1 if result.failure else 0
 
 
+_TIMEOUTS = (
+    ("--connect-seconds", "how long a connection may take to stand", "2"),
+    ("--first-byte-seconds", "how long an answer may take to begin", "300"),
+    ("--idle-seconds", "how long it may be silent between two pieces", "120"),
+)
+
+
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="steelyard_profiler", description="Measure one model of an OpenAI-compatible engine."
@@ -66,14 +73,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         kind=number(10, 86400),
         default=str(limits.max_duration_seconds),
     )
-    add(
-        parser,
-        "--first-byte-seconds",
-        environment,
-        "how long an answer may take to begin",
-        kind=number(1, 86400),
-        default="300",
-    )
+    for flag, described, default in _TIMEOUTS:
+        add(parser, flag, environment, described, kind=number(1, 86400), default=default)
     add(parser, "--api-key-file", environment, "file with the engine's API key", default="")
     add(parser, "--ca-file", environment, "file with the certificate authority in PEM", default="")
     add(parser, "--server-name", environment, "name that the engine's certificate must carry", default="")
@@ -92,7 +93,9 @@ def _target(arguments: argparse.Namespace) -> Target:
         authorization=f"Bearer {key}" if key else None,
         ca_pem=ca_pem,
         server_name=arguments.server_name or None,
+        connect_seconds=arguments.connect_seconds,
         first_byte_seconds=arguments.first_byte_seconds,
+        idle_seconds=arguments.idle_seconds,
     )
 
 

@@ -134,10 +134,10 @@ class _Line(BaseModel):
     reason: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{0,62}$")] | None
     message: Annotated[str, Field(max_length=MOST_MESSAGE_CHARACTERS)]
     suite: str
-    seed: int
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)]
     start: Annotated[int, Field(ge=0, lt=1 << 36)]
     finish: Annotated[int, Field(ge=0, lt=1 << 36)]
-    tokens: int
+    tokens: Annotated[int, Field(ge=0, le=2**53)]
     quality: Annotated[dict[Category, tuple[_Count, _Count, _Count, _Mean]], Field(max_length=10)]
     speed: Performance | None
     capabilities: Capabilities

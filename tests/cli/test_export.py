@@ -1,5 +1,6 @@
 """`steelyard export`: what a cluster holds, as files that decide the same."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,23 @@ def test_a_key_is_emptied_and_explain_says_so(tmp_path: Path, capsys: pytest.Cap
     found = explained(reading.load(folder).resources, "auto")
     assert found["chosen"]["backend"] == "large"
     assert found["candidates"][0]["credentials"] == "empty"
+
+
+def test_a_certificate_is_no_secret(
+    api: FakeApiServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    key = "-----BEGIN CERTIFICATE-----\nAAAA\n-----BEGIN PRIVATE KEY-----\nseed\n"
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in (("ca", pem), ("key", key))}
+    api.put("secrets", document("Secret", "ca", {"data": data}, KEY_LABEL))
+    spec: dict[str, Any] = {"engine": "VLLM", "url": "https://10.3.0.1", "models": [{"name": "t"}]}
+    spec |= {"tls": {"caRef": {"name": "ca", "key": "ca"}}}
+    api.put("llmbackends", document("LLMBackend", "tls", {"spec": spec}))
+    loaded = reading.load(exported(tmp_path, capsys))
+
+    secret = loaded.resources.secrets[SPACE, "ca"]
+    assert (secret.value("ca"), secret.value("key")) == (pem, "")
+    assert explained(loaded.resources, "t")["chosen"]["backend"] == "tls"
 
 
 @pytest.mark.usefixtures("api")

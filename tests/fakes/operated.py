@@ -193,10 +193,11 @@ def served() -> Iterator[tuple[str, DiscoverableApiServer]]:
 async def _told(
     tale: Tale, api: DiscoverableApiServer, url: str, kubeconfig: str, settings: dict[str, Any]
 ) -> None:
+    pace = {"resync_seconds": settings.pop("resync_seconds")} if "resync_seconds" in settings else {}
     chosen = replace(_SETTINGS, **settings)
     operated = Operated(api)
     async with _leading(url, chosen) as (lease, client), Prober() as prober, asyncio.TaskGroup() as tasks:
-        active = _Active(chosen, {"KUBECONFIG": kubeconfig}, lease, client, prober, Metrics())
+        active = _Active(chosen, {"KUBECONFIG": kubeconfig}, lease, client, prober, Metrics(), **pace)
         tasks.create_task(active.serve(operated.stop), name="operator")
         try:
             await tale(operated)

@@ -136,6 +136,17 @@ def test_a_restart_blanks_nothing() -> None:
     assert made(plan) == ["a"]
 
 
+def test_while_an_endpoint_was_not_asked_yet_the_models_that_it_may_serve_stay() -> None:
+    earlier = backend().model_copy(
+        update={"status": LLMBackendStatus(models=(ObservedModel(name="a"), ObservedModel(name="b")))}
+    )
+    _, after = looked(view(1, told("a")), view(2, answers=None), of=earlier)
+    assert [model.name for model in after.status.models] == ["a", "b"]
+
+    _, after = looked(view(1, told("a")), view(2, told("a")), of=after)
+    assert [model.name for model in after.status.models] == ["a"]
+
+
 def test_what_an_endpoint_said_outlasts_its_silence() -> None:
     views = (view(1, told("a"), answers=False, failure=DOWN), view(2, told("a")))
     _, of = looked(*views)

@@ -18,7 +18,7 @@ MARK = Mark("cause", 3, "now", 2, "10.0.0.1:8000", "sha256:" + "a" * 64, "1.0")
 def manifest(of: dict[str, Any] | None = None, on: dict[str, Any] | None = None, **place: Any) -> Object:
     """The Job of a profile with this spec on a backend with that, at this endpoint."""
     there = endpoint(8000, "engine", **{"host": "10.0.0.1"} | place)
-    return jobs.manifest(profile(**(of or {})), backend(**(on or {})), there, MARK, "profiler:1")
+    return jobs.manifest(profile(**(of or {})), backend(**(on or {})), there, MARK, image="profiler:1")
 
 
 def pod(of: Object) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def test_the_pod_fits_pod_security_restricted(on: dict[str, Any]) -> None:
     assert pod(made)["securityContext"]["runAsUser"] > 0
     assert pod(made)["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     kinds = {kind for volume in pod(made)["volumes"] for kind in volume if kind != "name"}
-    assert kinds <= {"secret", "projected"}
+    assert kinds <= {"secret", "configMap"}
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod(made).keys()
     assert "ports" not in container(made)
 
@@ -77,10 +77,8 @@ def test_the_job_is_tried_once_for_so_long_and_goes_with_its_profile() -> None:
 def test_the_key_and_the_authority_are_files_and_no_arguments() -> None:
     made = manifest(on=KEY | TLS, scheme="https", authorization="Bearer secret", ca_pem="PEM")
     key, authority = pod(made)["volumes"]
+    assert authority["configMap"] == {"name": "ca", "items": [{"key": "root.crt", "path": "ca.crt"}]}
     assert key["secret"] == {"secretName": "key", "items": [{"key": "api-key", "path": "api-key"}]}
-    sources = authority["projected"]["sources"]
-    named = {"name": "ca", "items": [{"key": "root.crt", "path": "ca.crt"}], "optional": True}
-    assert sources == [{"configMap": named}, {"secret": named}]
     mounts = {one["name"]: one["mountPath"] for one in container(made)["volumeMounts"]}
     arguments = profiler._parser({}).parse_args(container(made)["args"])
     assert arguments.api_key_file == f"{mounts['api-key']}/api-key"
@@ -92,7 +90,7 @@ def test_the_key_and_the_authority_are_files_and_no_arguments() -> None:
 
 def test_the_profiler_understands_its_arguments() -> None:
     spec = {"seed": 7, "limits": {"maxTokens": 5000, "maxDurationSeconds": 60}}
-    on = {"timeouts": {"firstByteSeconds": 30}}
+    on = {"timeouts": {"firstByteSeconds": 30, "connectSeconds": 7, "idleSeconds": 8}}
     made = manifest(spec, on, server_name="engine.test", scheme="https", base_path="/openai/v1")
     arguments = profiler._parser({}).parse_args(container(made)["args"])
 
@@ -101,7 +99,42 @@ def test_the_profiler_understands_its_arguments() -> None:
     assert (arguments.model, arguments.suite, arguments.seed) == ("smollm2", "Quick", 7)
     assert (arguments.max_tokens, arguments.max_duration_seconds) == (5000, 60)
     assert (arguments.first_byte_seconds, arguments.server_name) == (30, "engine.test")
+    assert (arguments.connect_seconds, arguments.idle_seconds) == (7, 8)
     assert arguments.termination_log == container(made)["terminationMessagePath"]
+
+
+def test_an_authority_in_a_secret_is_mounted_from_there() -> None:
+    on: dict[str, Any] = KEY | TLS
+    one, made_on = profile(), backend(**on)
+    made = jobs.manifest(one, made_on, endpoint(8000, "engine"), MARK, image="profiler:1", ca_in_secret=True)
+    _, authority = pod(made)["volumes"]
+    assert authority["secret"] == {"secretName": "ca", "items": [{"key": "root.crt", "path": "ca.crt"}]}
+
+
+@pytest.mark.parametrize(
+    ("stated", "wanted"),
+    [
+        ({}, {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}}),
+        (
+            {"requests": {"memory": "512Mi"}},
+            {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {}},
+        ),
+        ({"limits": {"memory": "64Mi"}}, {"requests": {"cpu": "100m"}, "limits": {"memory": "64Mi"}}),
+        (
+            {"limits": {"cpu": "1"}},
+            {"requests": {"memory": "128Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
+        ),
+    ],
+)
+def test_half_of_our_amounts_never_meets_half_of_the_owners(stated: Any, wanted: Any) -> None:
+    assert container(manifest({"job": {"resources": stated}}))["resources"] == wanted
+
+
+def test_a_run_annotation_of_wrong_types_counts_as_none() -> None:
+    made = manifest()
+    for text in ('{"attempts": "many"}', "[]", "", '{"unknown": 1}'):
+        made["metadata"]["annotations"]["steelyard.dev/run"] = text
+        assert jobs.of(made).mark == jobs.Mark()
 
 
 def expanded(arguments: list[str]) -> list[str]:
@@ -134,8 +167,7 @@ def test_options_are_passed_on() -> None:
     assert {name: pod(made)[name] for name in options if name != "resources"} == {
         name: value for name, value in options.items() if name != "resources"
     }
-    requests = {"cpu": "100m", "memory": "128Mi"}
-    assert container(made)["resources"] == {"requests": requests, "limits": {"memory": "1Gi"}}
+    assert container(made)["resources"] == {"requests": {"cpu": "100m"}, "limits": {"memory": "1Gi"}}
     assert container(made)["image"] == "profiler:1"
 
 

@@ -193,22 +193,58 @@ def test_a_busy_engine_is_waited_for() -> None:
     assert story.condition("Ready").message == words
 
 
-def test_attempts_follow_after_pauses_that_double_until_it_gives_up() -> None:
+def test_attempts_follow_after_pauses_that_double_and_then_once_an_hour() -> None:
     story, pauses = Story(), []
     story.settle()
-    for attempt in range(1, runs.MOST_ATTEMPTS):
+    for attempt in range(1, runs.MOST_ATTEMPTS + 3):
         assert story.run.attempts == attempt
         fail(story)
         pause = waits(story.settle())
-        assert story.run.message == f"Attempt {attempt + 1} of 5 follows after a pause."
+        assert story.run.message == f"Attempt {attempt + 1} follows after a pause."
         assert story.wait(seconds=pause - 1).job is None
         story.wait(seconds=1)
         pauses.append(pause)
-    assert pauses == [30, 60, 120, 240]
+    assert pauses == [30, 60, 120, 240, 3600, 3600, 3600]
+
+
+def test_an_external_model_that_was_asked_for_is_tried_a_few_times_and_no_more() -> None:
+    story = Story(location=Location.EXTERNAL)
+    story.settle()
+    assert story.said("Ready") == ("False", "NotAsked")
+
+    story.annotate("please")
+    story.settle()
+    for _ in range(runs.MOST_ATTEMPTS):
+        assert story.is_measuring
+        fail(story)
+        story.wait(hours=1)
+    assert not story.is_measuring and story.wait(hours=1000).job is None
+    assert story.said("Ready") == ("False", "NotMeasured")
+    assert "5 attempts failed" in story.run.message
+
+
+def test_a_run_that_was_asked_for_and_fails_is_tried_again_although_the_old_result_holds() -> None:
+    story = measured()
+    story.annotate("again")
+    story.settle()
     fail(story)
-    assert "Gave up after 5 attempts" in story.run.message
-    assert story.wait(hours=1000).job is None
-    assert len(story.made) == runs.MOST_ATTEMPTS
+    story.wait(seconds=30)
+    assert story.is_measuring and story.run.attempts == 2
+
+    story.end(GOOD)
+    assert not story.is_measuring and story.said("Succeeded") == ("True", "Measured")
+
+
+def failed_often() -> Story:
+    """A story whose next attempt follows in an hour."""
+    story = Story()
+    story.settle()
+    for attempt in range(1, runs.MOST_ATTEMPTS + 1):
+        fail(story)
+        if attempt < runs.MOST_ATTEMPTS:
+            story.wait(minutes=10)
+    assert not story.is_measuring
+    return story
 
 
 CAUSES: dict[str, Any] = {
@@ -220,14 +256,8 @@ CAUSES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_after_giving_up_a_new_cause_is_worth_new_attempts(cause: str) -> None:
-    story = Story()
-    story.settle()
-    for _ in range(runs.MOST_ATTEMPTS):
-        fail(story)
-        story.wait(hours=1)
-    assert not story.is_measuring
-
+def test_after_many_attempts_a_new_cause_is_worth_another_at_once(cause: str) -> None:
+    story = failed_often()
     CAUSES[cause](story)
     story.settle()
     assert story.is_measuring and story.run.attempts == 1
@@ -240,18 +270,14 @@ def test_attempts_at_endpoints_that_differ_are_counted_together() -> None:
         story.wait(hours=1)
         if story.is_measuring:
             fail(story)
-    assert len(story.made) == runs.MOST_ATTEMPTS
+    assert story.run.attempts == len(story.made) == 2 * runs.MOST_ATTEMPTS
 
 
 def test_a_restart_that_has_not_asked_the_engine_yet_forgives_no_attempts() -> None:
-    story = Story()
-    story.settle()
-    for _ in range(runs.MOST_ATTEMPTS):
-        fail(story)
-        story.wait(hours=1)
+    story = failed_often()
     story.site, story.obstacle = None, "Waits until an endpoint answers."
     assert story.settle().status is None
-    assert "Gave up" in story.run.message
+    assert story.run.message == "Attempt 6 follows after a pause."
 
 
 def test_profile_now_asks_for_one_run_for_each_value() -> None:

@@ -234,21 +234,12 @@ async def test_cancelling_ends_the_work_under_way_and_leaves_no_task(queue: Queu
 
 
 @on_a_jumping_clock
-async def test_a_discarded_key_does_not_run_until_it_is_added_again(queue: Queue[str]) -> None:
-    queue.add("a", 1)
-    queue.discard("a")
-    queue.discard("never added")
-    asyncio.get_running_loop().call_later(5, queue.add, "a")
-    assert await Worker(queue).for_seconds(10) == [(5, "a")]
-
-
-@on_a_jumping_clock
-async def test_depth_and_age_count_keys_that_are_due(queue: Queue[str]) -> None:
-    assert (queue.depth, queue.oldest_seconds) == (0, 0)
+async def test_depth_counts_keys_that_are_due(queue: Queue[str]) -> None:
+    assert queue.depth == 0
     queue.add("a")
     queue.add("b", 2)
     queue.add("c", 100)
     await asyncio.sleep(3)
-    assert (queue.depth, queue.oldest_seconds) == (2, 3)
+    assert queue.depth == 2
     await Worker(queue).for_seconds(1)
-    assert (queue.depth, queue.oldest_seconds) == (0, 0)
+    assert queue.depth == 0

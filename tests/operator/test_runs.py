@@ -101,7 +101,9 @@ NO_REPORTS = {
     "another seed": (changed(seed=2), "measured Quick/1 with seed 2, not Quick/1 with seed 1"),
     "a success without score": (changed(quality={}), "reports success and no score"),
     "more passed than asked": (changed(quality={"Math": [[9, 8], [8, 8], [8, 8], 20]}), "passed"),
-    "tokens below none": (changed(tokens=-1), "tokens_used"),
+    "tokens below none": (changed(tokens=-1), "tokens"),
+    "more tokens than can be": (changed(tokens=10**30), "tokens"),
+    "a seed beyond any": (changed(seed=2**40), "seed"),
     "a reason that is none": (changed(reason="no reason"), "reason"),
 }
 

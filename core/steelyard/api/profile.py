@@ -114,9 +114,9 @@ class Quality(Spec):
 class Ttft(Spec):
     """Time to first token, one request at a time."""
 
-    p50: Annotated[int, Field(ge=0)]
+    p50: Annotated[int, Field(ge=0, le=2**53)]
     """The median, in milliseconds."""
-    p95: Annotated[int, Field(ge=0)] | None = None
+    p95: Annotated[int, Field(ge=0, le=2**53)] | None = None
     """The 95th percentile, in milliseconds."""
 
 
@@ -125,9 +125,9 @@ class Performance(Spec):
 
     ttft_ms: Ttft | None = None
     """Time to first token, one request at a time, with prompts of about 512 tokens."""
-    output_tokens_per_second: Annotated[int, Field(ge=1)] | None = None
+    output_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """Speed of one stream."""
-    prompt_tokens_per_second: Annotated[int, Field(ge=1)] | None = None
+    prompt_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """How fast a fresh prompt is read."""
 
 

@@ -75,8 +75,6 @@ class ServicePort(_Foreign):
     """Its name; empty where it is the only one."""
     port: int
     """Its number."""
-    protocol: str = "TCP"
-    """TCP, UDP or SCTP."""
 
 
 class ServiceSpec(_Foreign):

@@ -161,10 +161,9 @@ class Client:
         namespace: str | None,
         name: str,
         uid: str | None = None,
-        propagation: str = "Background",
     ) -> bool:
-        """Whether there was something to delete; with a uid, only that very object is deleted."""
-        options: Object = {"propagationPolicy": propagation}
+        """Whether there was something to delete; with a uid, only that very object. What it owns follows."""
+        options: Object = {"propagationPolicy": "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         try:

@@ -77,6 +77,11 @@ class Store:
         every = (held for of_kind in self._held.values() for held in of_kind.values())
         return tuple(held for held in every if isinstance(held, Invalid))
 
+    def misfit(self, kind: str, key: Key) -> Invalid | None:
+        """Why this object is kept out; None where it is not."""
+        held = self._held[kind].get(key)
+        return held if isinstance(held, Invalid) else None
+
     def take(self, kind: Kind, namespace: str | None, change: Change) -> bool:
         """Hold what `watching.follow` of this kind and namespace told; whether anything changed."""
         match change:

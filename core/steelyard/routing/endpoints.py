@@ -133,7 +133,10 @@ def _of_service(reference: ServiceRef, backend: LLMBackend, resources: ResourceS
             f"spec.serviceRef names Service {service.name} of type ExternalName, which has no pods: "
             "use spec.url, or routing: ClusterIP.",
         )
-    slices = resources.slices_by_service.get((backend.namespace, reference.name), ())
+    every = resources.slices_by_service.get((backend.namespace, reference.name), ())
+    slices = [one for one in every if one.address_type == "IPv4"]
+    # A Service of both families has each pod in a slice of either.
+    slices = slices or [one for one in every if one.address_type == "IPv6"]
     return [
         _Address(scheme, host, number, base_path) for one in slices for host, number in _ready(one, port.name)
     ]

@@ -31,6 +31,18 @@ def test_each_ready_pod_of_a_service_is_an_endpoint() -> None:
     assert problems == ()
 
 
+def test_a_pod_of_both_families_is_one_endpoint() -> None:
+    four = endpoint_slice("engine", {"addresses": ["10.0.0.1"]})
+    six = endpoint_slice("engine", {"addresses": ["fd00::1"]}, addressType="IPv6")
+    named = six.model_copy(update={"metadata": six.metadata.model_copy(update={"name": "engine-six"})})
+    one = backend("b", "m", **IN_CLUSTER)
+
+    both = endpoints.resolve(one, resource_set(service("engine"), four, named))
+    assert [found.host for found in both] == ["10.0.0.1"]
+    [only] = endpoints.resolve(one, resource_set(service("engine"), named))
+    assert (only.host, only.name) == ("fd00::1", "b@[fd00::1]:8000")
+
+
 def test_a_port_is_found_by_number_or_name_and_leads_to_the_pods_own_port() -> None:
     web = service("engine", {"name": "admin", "port": 9000}, {"name": "http", "port": 80})
     ports = [{"name": "admin", "port": 1}, {"name": "http", "port": 8080}]

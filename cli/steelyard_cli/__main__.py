@@ -25,6 +25,10 @@ COMMANDS = {
 """What each word does; the module of the same name holds it."""
 
 
+EXTRAS = {"kopf": "kubernetes"}
+"""Packages that not every installation has, and the extra that brings each."""
+
+
 class Command(Protocol):
     """What a command's module offers."""
 
@@ -68,7 +72,15 @@ def overview() -> str:
 
 
 def _run(word: str, words: Sequence[str]) -> int:
-    command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
+    try:
+        command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
+    except ModuleNotFoundError as missing:
+        if missing.name not in EXTRAS:
+            raise
+        sys.stderr.write(
+            f"steelyard {word} needs {missing.name}: pip install 'steelyard[{EXTRAS[missing.name]}]'\n"
+        )
+        return 1
     text = COMMANDS[word]
     parser = argparse.ArgumentParser(prog=f"steelyard {word}", description=f"{text[0].upper()}{text[1:]}.")
     command.add_arguments(parser, os.environ)

@@ -242,3 +242,12 @@ def test_the_gateway_says_in_a_line_why_it_cannot_start(steelyard: Steelyard, fo
         f"Cannot listen on 127.0.0.1:{port} (Address already in use): choose another with --port."
     )
     assert all(json.loads(entry)["level"] == "INFO" for entry in log)
+
+
+def test_a_command_without_its_packages_says_how_to_get_them() -> None:
+    without_kopf = "import sys; sys.modules['kopf'] = None; from steelyard_cli.__main__ import main; "
+    words = [sys.executable, "-c", without_kopf + "sys.exit(main(['operator', '--help']))"]
+    ended = subprocess.run(words, capture_output=True, text=True)
+
+    said = "steelyard operator needs kopf: pip install 'steelyard[kubernetes]'\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)

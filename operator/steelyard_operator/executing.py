@@ -5,12 +5,15 @@ Invariant: a status is written only over the state that the plan was made from.
 
 import logging
 import secrets
+import time
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from steelyard.api.backend import LLMBackend
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
+from steelyard.api.resources import Key
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.kube.kinds import Kind, Object
@@ -39,6 +42,16 @@ _KINDS: dict[str, Kind] = {
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A profile that the API server does not want."""
+
+    manifest: Object
+    message: str
+    until: float
+    """Not tried again before, by the monotonic clock."""
+
+
 class Executor:
     """The only one who writes to the API server."""
 
@@ -47,7 +60,7 @@ class Executor:
         self._world = world
         self._metrics = metrics
         self._identity = identity
-        self._refusals: dict[str, str] = {}
+        self._refusals: dict[Key, _Refusal] = {}
 
     async def execute(self, of: AnyOurs, plan: Plan) -> Outcome:
         """Do what the plan says; when to look again."""
@@ -90,17 +103,25 @@ class Executor:
             self._world.learn_job(job, await self._client.patch(kinds.JOB, job.namespace, job.name, body))
 
     async def _apply(self, of: AnyOurs, manifest: Object) -> None:
-        """Make or change a profile; a refusal is told once as an Event, and is tried again."""
-        name = manifest["metadata"]["name"]
+        """Make or change a profile; a refusal is told once as an Event, and it is tried again later.
+
+        Nothing else waits for that: the backend's probes and its other profiles go on.
+        """
+        key = (of.namespace, manifest["metadata"]["name"])
+        before = self._refusals.get(key)
+        if before is not None and before.manifest == manifest and time.monotonic() < before.until:
+            return
         try:
             await self._client.apply(kinds.MODEL_PROFILE, manifest, jobs.MANAGED_BY)
         except (errors.Invalid, errors.Forbidden) as refusal:
-            if self._refusals.get(name) != refusal.message:
-                self._refusals[name] = refusal.message
-                message = f"The API server refused ModelProfile {name}: {refusal.message}"
+            self._metrics.api_failed(of.kind)
+            until = time.monotonic() + REFUSED_SECONDS
+            self._refusals[key] = _Refusal(manifest, refusal.message, until)
+            if before is None or before.message != refusal.message:
+                message = f"The API server refused ModelProfile {key[1]}: {refusal.message}"
                 await self._tell(of, Note(NoteType.WARNING, "ProfileRefused", message))
-            raise
-        self._refusals.pop(name, None)
+        else:
+            self._refusals.pop(key, None)
 
     async def _make_job(self, namespace: str, manifest: dict[str, object]) -> errors.Refused | None:
         """Make the Job; where the API server does not want it, why. Room for it is taken at once."""

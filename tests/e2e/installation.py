@@ -4,7 +4,10 @@ Invariant: all of it is in the one namespace that the gateway reads, its own, an
 """
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +17,7 @@ import yaml
 
 import install_manifest
 from e2e import client, images, pods
-from e2e.clusters import REPOSITORY, Cluster
+from e2e.clusters import COMMAND_SECONDS, REPOSITORY, Cluster
 from kube import waiting
 from steelyard.api.profile import automatic_name
 
@@ -100,15 +103,34 @@ def pod_of(cluster: Cluster, selector: str) -> str:
     return cluster.kubectl("-n", NAMESPACE, *words).split()[0]
 
 
+def admin_url(cluster: Cluster) -> str:
+    """The administrative port of one of the gateways, for pods."""
+    pod = pod_of(cluster, f"app.kubernetes.io/name={GATEWAY}").removeprefix("pod/")
+    return f"http://{get(cluster, 'pod', pod)['status']['podIP']}:8081"
+
+
+def export(cluster: Cluster) -> str:
+    """What `steelyard export` writes of the namespace."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "steelyard_cli", "export", "--namespace", NAMESPACE],
+        env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
 def wait_until_ready(cluster: Cluster, selector: str, count: int) -> None:
     """Wait until so many of these pods are ready."""
     waiting.until(lambda: _ready(cluster, selector) == count, f"{count} ready pods of {selector}", 100)
 
 
-def ask(cluster: Cluster, *requests: dict[str, Any]) -> list[Any]:
+def ask(cluster: Cluster, *requests: dict[str, Any], url: str = URL) -> list[Any]:
     """The gateway's answers to a client pod, as client.py prints them."""
     script = Path(client.__file__).read_text()
-    printed = pods.run_python(cluster, NAMESPACE, script, "ask", URL, json.dumps(requests))
+    printed = pods.run_python(cluster, NAMESPACE, script, "ask", url, json.dumps(requests))
     answers: list[Any] = json.loads(printed)
     return answers
 

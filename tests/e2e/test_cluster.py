@@ -6,6 +6,7 @@ The tests share one installation and go in this order: the last one removes it.
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from e2e import client, images, installation, pods
 from e2e.clusters import Cluster
 from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR
+from fakes.program import gateway
 from kube import waiting
 
 pytestmark = pytest.mark.slow
@@ -158,6 +160,25 @@ def test_profiles_fill_by_real_jobs_that_hold_no_token(measured: Cluster) -> Non
         assert report["end"] is True
 
 
+def test_an_export_decides_every_request_as_the_cluster_does(measured: Cluster, tmp_path: Path) -> None:
+    texts = ("What is 7 + 5?", "Write a Python function that sorts a list.", "Prove that 2 + 2 = 4. " * 40)
+    names = ("auto", "auto-best", pods.MODEL, f"{pods.MODEL}@{BRITTLE}", f"{pods.MODEL}@{LASTING}")
+    bodies = [
+        {"model": name, "messages": [{"role": "user", "content": text}]} for name in names for text in texts
+    ]
+    path = "/admin/explain?load={}"
+    url = installation.admin_url(measured)
+    (tmp_path / "exported.yaml").write_text(installation.export(measured))
+
+    answers = installation.ask(measured, *({"path": path, "body": body} for body in bodies), url=url)
+    with gateway(tmp_path, f"--namespace={NAMESPACE}") as here:
+        for body, answer in zip(bodies, answers, strict=True):
+            assert answer["status"] == 200, answer
+            in_cluster = json.loads(answer["text"])
+            assert in_cluster["chosen"]["model"] == pods.MODEL
+            assert here.admin.post(path, json=body).json() == in_cluster
+
+
 def test_a_model_and_a_gateway_that_answer_on_while_they_go_take_no_request_with_them(
     measured: Cluster,
 ) -> None:
@@ -170,10 +191,13 @@ def test_a_model_and_a_gateway_that_answer_on_while_they_go_take_no_request_with
     assert tally[client.WHOLE] > client.STREAMS + client.OTHERS
 
 
-def test_a_model_pod_that_is_killed_takes_only_streams_with_it_and_each_is_told(measured: Cluster) -> None:
+@pytest.mark.parametrize("words", [("--grace-period=0", "--force"), ()], ids=["killed", "told to end"])
+def test_a_model_pod_that_goes_at_once_takes_only_streams_with_it_and_each_is_told(
+    measured: Cluster, words: tuple[str, ...]
+) -> None:
     load = installation.begin_load(measured, BRITTLE, tokens=96)
-    killed = installation.pod_of(measured, f"app={BRITTLE}")
-    measured.kubectl("-n", NAMESPACE, "delete", killed, "--grace-period=0", "--force")
+    going = installation.pod_of(measured, f"app={BRITTLE}")
+    measured.kubectl("-n", NAMESPACE, "delete", going, *words)
     installation.wait_until_ready(measured, f"app={BRITTLE}", 2)
     tally = installation.end_load(measured, load)
 

@@ -4,7 +4,6 @@ Nothing here talks to the API server. Invariant: a process that was started has 
 """
 
 import asyncio
-import base64
 import os
 import re
 import sys
@@ -46,10 +45,10 @@ class Container:
     """How long it may go on after SIGTERM."""
 
 
-def prepare(pod: dict[str, Any], files: Mapping[str, Mapping[str, str]], folder: Path) -> Container:
+def prepare(pod: dict[str, Any], files: Mapping[str, Mapping[str, bytes]], folder: Path) -> Container:
     """The first container of a pod, with its volumes in `folder`.
 
-    `files`: contents in base64 by file name, by volume. A path of a volume or of the termination message is
+    `files`: contents by file name, by volume. A path of a volume or of the termination message is
     replaced wherever a word or a variable names it.
     """
     spec, container = pod["spec"], pod["spec"]["containers"][0]
@@ -60,7 +59,7 @@ def prepare(pod: dict[str, Any], files: Mapping[str, Mapping[str, str]], folder:
         place = places[mount["mountPath"]] = folder / "volumes" / mount["name"]
         place.mkdir(parents=True, exist_ok=True)
         for name, content in files.get(mount["name"], {}).items():
-            (place / name).write_bytes(base64.b64decode(content))
+            (place / name).write_bytes(content)
     message.touch()
     inside = re.compile("|".join(re.escape(path) for path in sorted(places, key=len, reverse=True)))
 

@@ -7,6 +7,7 @@ Invariant: when `running` is left, every process that was started here has ended
 """
 
 import asyncio
+import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -151,16 +152,25 @@ class FakeKubelet:
                 wait.cancel()
         return await containers.run(container, deleted)
 
-    async def _files(self, volumes: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
-        """Contents in base64 by file name, by volume; only Secrets have any."""
-        files: dict[str, dict[str, str]] = {}
+    async def _files(self, volumes: list[dict[str, Any]]) -> dict[str, dict[str, bytes]]:
+        """Contents by file name, by volume; only Secrets and ConfigMaps have any."""
+        files: dict[str, dict[str, bytes]] = {}
         for volume in volumes:
             if source := volume.get("secret"):
-                path = f"{self._namespace}/secrets/{source['secretName']}"
-                data = (await self._ask("GET", path))["data"]
-                items = source.get("items") or [{"key": key, "path": key} for key in data]
-                files[volume["name"]] = {item["path"]: data[item["key"]] for item in items}
+                data = await self._data(f"secrets/{source['secretName']}")
+                contents = {key: base64.b64decode(text) for key, text in data.items()}
+            elif source := volume.get("configMap"):
+                data = await self._data(f"configmaps/{source['name']}")
+                contents = {key: text.encode() for key, text in data.items()}
+            else:
+                continue
+            items = source.get("items") or [{"key": key, "path": key} for key in contents]
+            files[volume["name"]] = {item["path"]: contents[item["key"]] for item in items}
         return files
+
+    async def _data(self, path: str) -> dict[str, str]:
+        data: dict[str, str] = (await self._ask("GET", f"{self._namespace}/{path}"))["data"]
+        return data
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """What the API server answers, once it does; nothing about what is gone."""

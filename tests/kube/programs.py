@@ -46,14 +46,18 @@ with ProfiledEngine(host=sys.argv[1], models=sys.argv[2:]).running() as engine:
 """
 
 
-def grant(control_plane: ControlPlane, namespace: str, *, everywhere: bool = False) -> None:
-    """Give the programs the shipped rights, with this namespace as theirs.
+def grant(
+    control_plane: ControlPlane, namespace: str, *, everywhere: bool = False, accounts_in: str = ""
+) -> None:
+    """Give the programs the shipped rights over this namespace, which is theirs.
 
     `everywhere`: the operator's reach over all namespaces, as shipped. Otherwise over this one: its
-    ClusterRole becomes a Role, as the manifest says how.
+    ClusterRole becomes a Role, as the manifest says how. `accounts_in`: the namespace that is theirs instead.
     """
     documents = yaml.safe_load_all((_REPOSITORY / "manifests" / "install.yaml").read_text())
     rights = [_moved(one, namespace, everywhere) for one in documents if one["kind"] in _KINDS_OF_RIGHTS]
+    for subject in (subject for one in rights for subject in one.get("subjects", [])):
+        subject["namespace"] = accounts_in or namespace
     listed = {"apiVersion": "v1", "kind": "List", "items": rights}
     applied = control_plane.kubectl("apply", "--namespace", namespace, "-f", "-", stdin=json.dumps(listed))
     assert applied.returncode == 0, applied.stderr
@@ -65,8 +69,6 @@ def _moved(document: dict[str, Any], namespace: str, everywhere: bool) -> dict[s
     metadata = moved["metadata"]
     if metadata.get("namespace") == _SHIPPED_NAMESPACE:
         metadata["namespace"] = namespace
-    for subject in moved.get("subjects", []):
-        subject["namespace"] = namespace
     if everywhere and moved["kind"] == "ClusterRoleBinding":
         metadata["name"] = f"{metadata['name']}-{namespace}"
     elif not everywhere:

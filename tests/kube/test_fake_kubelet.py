@@ -11,6 +11,9 @@ from kube import fake_kubelet, waiting
 from kube.containers import MESSAGE_BYTES, Outcome
 from kube.control_plane import ControlPlane
 from kube.fake_kubelet import FakeKubelet
+from kube.spaces import Space
+from steelyard.kube import kinds
+from steelyard.kube.kinds import Kind
 
 WRITE = "import os, sys; open(sys.argv[1], 'w').write(os.environ['SAID'])"
 WAIT = "import signal; signal.pause()"
@@ -103,15 +106,28 @@ def test_a_command_that_fails_fails_the_job(kubelet: FakeKubelet, jobs: Jobs) ->
     assert (jobs.terminated()["exitCode"], jobs.terminated()["reason"]) == (3, "Error")
 
 
-def test_a_secret_is_a_file_where_it_is_mounted(
-    kubelet: FakeKubelet, jobs: Jobs, control_plane: ControlPlane, namespace: str
-) -> None:
-    secret = {"metadata": {"name": "key"}, "data": {"api-key": base64.b64encode(b"sesame").decode()}}
-    control_plane.admin.post(f"/api/v1/namespaces/{namespace}/secrets", json=secret).raise_for_status()
-    copy = "import sys; open('/dev/termination-log', 'w').write(open('/etc/key/token').read())"
-    items = [{"key": "api-key", "path": "token"}]
+ITEMS = [{"key": "api-key", "path": "token"}]
 
-    jobs.make("python", "-c", copy, volumes=[{"name": "k", "secret": {"secretName": "key", "items": items}}])
+
+@pytest.mark.parametrize(
+    ("kind", "value", "volume"),
+    [
+        (
+            kinds.SECRET,
+            base64.b64encode(b"sesame").decode(),
+            {"secret": {"secretName": "key", "items": ITEMS}},
+        ),
+        (kinds.CONFIG_MAP, "sesame", {"configMap": {"name": "key", "items": ITEMS}}),
+    ],
+    ids=["Secret", "ConfigMap"],
+)
+def test_what_a_volume_takes_from_an_object_is_a_file_where_it_is_mounted(
+    kubelet: FakeKubelet, jobs: Jobs, space: Space, kind: Kind, value: str, volume: dict[str, Any]
+) -> None:
+    space.apply(kind, "key", data={"api-key": value})
+    copy = "import sys; open('/dev/termination-log', 'w').write(open('/etc/key/token').read())"
+
+    jobs.make("python", "-c", copy, volumes=[{"name": "k", **volume}])
 
     assert jobs.ended() == "Complete"
     assert jobs.terminated()["message"] == "sesame"
@@ -120,7 +136,8 @@ def test_a_secret_is_a_file_where_it_is_mounted(
 def test_a_deleted_pod_ends_its_process(kubelet: FakeKubelet, jobs: Jobs) -> None:
     jobs.make("python", "-c", f"import os; open('pid', 'w').write(str(os.getpid())); {WAIT}")
     [name] = waiting.until(lambda: kubelet.started, "the pod's start")
-    pid = waiting.until((kubelet.folder / name / "pid").read_text, "the process id")
+    path = kubelet.folder / name / "pid"
+    pid = waiting.until(lambda: path.read_text() if path.exists() else "", "the process id")
 
     jobs.delete()
 

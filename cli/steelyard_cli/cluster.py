@@ -3,16 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 
-from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE
+from steelyard.api.meta import SECRET_SELECTOR
 from steelyard.kube import configuration, kinds
 from steelyard.kube.client import Client
 from steelyard.kube.store import Store
 
 _SELECTORS = {
-    kinds.LLM_BACKEND: "",
-    kinds.MODEL_PROFILE: "",
-    kinds.ROUTING_POLICY: "",
-    kinds.SECRET: f"{SECRET_LABEL}={SECRET_LABEL_VALUE}",
+    **dict.fromkeys(kinds.OURS, ""),
+    kinds.SECRET: SECRET_SELECTOR,
     kinds.CONFIG_MAP: "",
     kinds.SERVICE: "",
     kinds.ENDPOINT_SLICE: "",

@@ -58,10 +58,6 @@ class Outcome:
     """Why it could not be measured, in a sentence; empty when it was."""
 
 
-_LAST = datetime.max.replace(tzinfo=UTC)
-"""Where creationTimestamp is absent, names decide."""
-
-
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
     """Add the folder and what of it to measure."""
     add = settings.add
@@ -157,7 +153,7 @@ class _Measuring:
             for profile in self.loaded.resources.profiles.values()
             if (profile.namespace, profile.spec.backend_ref.name) == key
         ]
-        return sorted(found, key=lambda profile: (profile.metadata.creation_timestamp or _LAST, profile.name))
+        return sorted(found, key=lambda profile: profile.seniority)
 
     def _profile(self, model: str) -> ModelProfile:
         """The model's profile with the options in its spec: the one that exists, or a new one."""

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -68,7 +68,7 @@ class Seen:
     """Its endpoints; none where it is not resolved or no pod is ready."""
     problems: tuple[Problem, ...] = ()
     """What the compiled table says of it."""
-    profiles: tuple[ModelProfile, ...] = field(default=())
+    profiles: tuple[ModelProfile, ...] = ()
     """The ModelProfiles that name it."""
 
 

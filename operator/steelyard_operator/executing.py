@@ -35,9 +35,7 @@ REFUSED_SECONDS = 60.0
 AWAY_SECONDS = 5.0
 """After it did not answer: it is back within seconds, or the lease is lost."""
 
-_KINDS: dict[str, Kind] = {
-    one.kind: one for one in (kinds.LLM_BACKEND, kinds.MODEL_PROFILE, kinds.ROUTING_POLICY)
-}
+_KINDS: dict[str, Kind] = {one.kind: one for one in kinds.OURS}
 
 logger = logging.getLogger(__name__)
 

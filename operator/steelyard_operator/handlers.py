@@ -9,7 +9,7 @@ from typing import Any
 
 import kopf
 
-from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE
+from steelyard.api.meta import SECRET_SELECTOR
 from steelyard.api.resources import SERVICE_NAME_LABEL, ResourceSet
 from steelyard.kube import kinds
 from steelyard.kube.kinds import Kind, Object
@@ -18,9 +18,6 @@ from steelyard_operator.queue import Queue
 from steelyard_operator.reconciling import Key
 from steelyard_operator.world import World
 
-OURS = (kinds.LLM_BACKEND, kinds.MODEL_PROFILE, kinds.ROUTING_POLICY)
-"""The kinds that have a status."""
-
 REFERRED = (kinds.SECRET, kinds.SERVICE, kinds.ENDPOINT_SLICE)
 """The kinds that backends refer to, but for ConfigMaps: those are many and large, and each is fetched."""
 
@@ -28,7 +25,7 @@ OF_SERVICES = (kinds.SERVICE, kinds.ENDPOINT_SLICE)
 """The kinds of which only a part is kept; the rest is fetched when a backend names it."""
 
 SELECTORS: dict[Kind, str] = {
-    kinds.SECRET: f"{SECRET_LABEL}={SECRET_LABEL_VALUE}",
+    kinds.SECRET: SECRET_SELECTOR,
     kinds.JOB: jobs.MANAGED,
     kinds.POD: jobs.MANAGED,
 }
@@ -46,7 +43,7 @@ class Handlers:
     def registry(self) -> kopf.OperatorRegistry:
         """All handlers."""
         registry = kopf.OperatorRegistry()
-        for kind in (*OURS, *REFERRED, kinds.JOB, kinds.POD):
+        for kind in (*kinds.OURS, *REFERRED, kinds.JOB, kinds.POD):
             where = (kind.group, kind.version, kind.plural)
             kopf.index(*where, registry=registry, id=f"index-{kind.plural}")(self._index(kind))
             kopf.on.event(*where, registry=registry, id=f"event-{kind.plural}")(self._event(kind))
@@ -56,7 +53,7 @@ class Handlers:
         """Every object of ours gets a look."""
         resources = self._world.resources
         for kind, held in zip(
-            OURS, (resources.backends, resources.profiles, resources.policies), strict=True
+            kinds.OURS, (resources.backends, resources.profiles, resources.policies), strict=True
         ):
             for namespace, name in held:
                 self._queue.add(Key(kind.kind, namespace, name))
@@ -126,7 +123,7 @@ def _dependents(
     """The objects of ours whose status may depend on this one."""
     backends: set[str] = set()
     pair: tuple[str, str] | None = None
-    if kind in OURS:
+    if kind in kinds.OURS:
         yield Key(kind.kind, namespace, name)
         if kind is kinds.LLM_BACKEND:
             backends = {name}

@@ -16,7 +16,7 @@ import kopf
 from steelyard.kube import configuration, errors, kinds
 from steelyard.kube.client import Client
 from steelyard_operator.executing import Executor
-from steelyard_operator.handlers import OURS, REFERRED, SELECTORS, Handlers
+from steelyard_operator.handlers import REFERRED, SELECTORS, Handlers
 from steelyard_operator.lease import LeadershipLost, Lease
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
@@ -142,7 +142,7 @@ class _Active:
         told = ""
         while True:
             try:
-                for kind in OURS:
+                for kind in kinds.OURS:
                     await self._client.list(kind, self._a_namespace(), field_selector="metadata.name=none")
                 return
             except errors.KubeError as error:
@@ -167,7 +167,7 @@ class _Active:
             self._handlers.enqueue_all()
 
     async def _list(self, namespace: str | None) -> None:
-        for kind in (*OURS, *REFERRED, kinds.JOB):
+        for kind in (*kinds.OURS, *REFERRED, kinds.JOB):
             known = self._world.known(kind, namespace)
             listing = await self._client.list(kind, namespace, SELECTORS.get(kind, ""))
             wanted = [one for one in listing.items if self._handlers.is_wanted(kind, one)]

@@ -4,6 +4,7 @@ Nothing here does I/O or reads a clock. Invariant: a value of these types is imm
 completely when it was made; an unknown field never passes.
 """
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
@@ -21,8 +22,14 @@ SECRET_LABEL = "steelyard.dev/kind"  # noqa: S105 - a label's name
 SECRET_LABEL_VALUE = "backend-credential"  # noqa: S105 - a label's value
 """The value of `SECRET_LABEL`."""
 
+SECRET_SELECTOR = f"{SECRET_LABEL}={SECRET_LABEL_VALUE}"
+"""Label selector of the Secrets that backends may use."""
+
 PROFILE_NOW = "steelyard.dev/profile-now"
 """Annotation of a ModelProfile: any new value asks for one more run."""
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+"""Where creationTimestamp is absent, as in files, names decide."""
 
 _SERVER_FIELDS = frozenset(
     {
@@ -182,3 +189,8 @@ class Resource(Spec):
     def namespace(self) -> str:
         """The object's namespace."""
         return self.metadata.namespace
+
+    @property
+    def seniority(self) -> tuple[datetime, str]:
+        """Of two objects for one thing the one with the lower value counts: the older, then by name."""
+        return self.metadata.creation_timestamp or _LAST, self.name

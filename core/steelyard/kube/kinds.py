@@ -42,6 +42,9 @@ class Kind:
 LLM_BACKEND = Kind("steelyard.dev", "v1alpha1", "llmbackends", "LLMBackend")
 MODEL_PROFILE = Kind("steelyard.dev", "v1alpha1", "modelprofiles", "ModelProfile")
 ROUTING_POLICY = Kind("steelyard.dev", "v1alpha1", "routingpolicies", "RoutingPolicy")
+OURS = (LLM_BACKEND, MODEL_PROFILE, ROUTING_POLICY)
+"""The kinds that Steelyard defines."""
+
 SECRET = Kind("", "v1", "secrets", "Secret")
 CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 SERVICE = Kind("", "v1", "services", "Service")

@@ -4,7 +4,6 @@ The gateway and the operator both run `compile_table`, so they exclude the same 
 Invariant: whatever is wrong with one resource, all others go on.
 """
 
-import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,8 +22,6 @@ from steelyard.routing.table import (
     Problem,
     Table,
 )
-
-_LAST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 _Profiles = Mapping[str, Mapping[str, ModelProfile]]
 """By backend, then by model."""
@@ -78,7 +75,7 @@ def _profiles(resources: ResourceSet, namespace: str, problems: list[Problem]) -
     """The one profile that counts for each (backend, model): the oldest."""
     chosen: defaultdict[str, dict[str, ModelProfile]] = defaultdict(dict)
     mine = [profile for key, profile in resources.profiles.items() if key[0] == namespace]
-    for profile in sorted(mine, key=lambda one: (one.metadata.creation_timestamp or _LAST, one.name)):
+    for profile in sorted(mine, key=lambda one: one.seniority):
         backend, model = profile.spec.backend_ref.name, profile.spec.model
         if (namespace, backend) not in resources.backends:
             message = (
@@ -205,7 +202,7 @@ def _policies(
 ) -> dict[str, tuple[Policy, ...]]:
     """Policies by the names that they answer, the first to try first; without those that select nothing."""
     mine = [policy for key, policy in resources.policies.items() if key[0] == namespace]
-    mine.sort(key=lambda one: (-one.spec.priority, one.metadata.creation_timestamp or _LAST, one.name))
+    mine.sort(key=lambda one: (-one.spec.priority, one.seniority))
     by_name: dict[str, list[Policy]] = defaultdict(list)
     for resource in mine:
         policy, empty = selecting.resolve(resource, candidates)

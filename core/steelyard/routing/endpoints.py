@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from steelyard.api.backend import LLMBackend, Location, ServiceRef, ServiceRouting
-from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, KeyRef
+from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, SECRET_SELECTOR, KeyRef
 from steelyard.api.resources import EndpointSlice, ResourceSet, Secret, Service, ServicePort
 from steelyard.routing.table import Endpoint
 
@@ -200,7 +200,7 @@ def _authorization(backend: LLMBackend, resources: ResourceSet) -> str | None:
             "ResolvedRefs",
             "SecretNotFound",
             f"{field} names Secret {backend.namespace}/{reference.name}, which does not exist or lacks the "
-            f"label {SECRET_LABEL}={SECRET_LABEL_VALUE}: create it or set the label.",
+            f"label {SECRET_SELECTOR}: create it or set the label.",
         )
     _refuse_unlabelled(secret, field)
     value = secret.value(reference.key)
@@ -226,7 +226,7 @@ def _refuse_unlabelled(secret: Secret, field: str) -> None:
             "ResolvedRefs",
             "SecretNotLabelled",
             f"{field} names Secret {secret.name}, which lacks the label "
-            f"{SECRET_LABEL}={SECRET_LABEL_VALUE}: set it to allow its use.",
+            f"{SECRET_SELECTOR}: set it to allow its use.",
         )
 
 

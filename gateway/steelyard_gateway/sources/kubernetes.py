@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from steelyard.api.backend import LLMBackend, ServiceRouting
-from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE
+from steelyard.api.meta import SECRET_SELECTOR
 from steelyard.api.resources import SERVICE_NAME_LABEL, ResourceSet
 from steelyard.kube import kinds, watching
 from steelyard.kube.client import Client
@@ -55,11 +55,9 @@ class _Scope:
 
 
 _ALWAYS = (
-    _Scope(kinds.LLM_BACKEND),
-    _Scope(kinds.MODEL_PROFILE),
-    _Scope(kinds.ROUTING_POLICY),
+    *map(_Scope, kinds.OURS),
     _Scope(kinds.SERVICE),
-    _Scope(kinds.SECRET, labels=f"{SECRET_LABEL}={SECRET_LABEL_VALUE}"),
+    _Scope(kinds.SECRET, labels=SECRET_SELECTOR),
 )
 
 

@@ -20,11 +20,20 @@ print(json.dumps({"present": present, "user": os.getuid()}))
 """
 
 ASK = """
-import httpx, sys
+import httpx, sys, time
 url, model = sys.argv[1:]
+health = url.replace("/v1/chat/completions", "/health")
 body = {"model": model, "messages": [{"role": "user", "content": "What is 7 + 5?"}], "max_tokens": 16}
-# kube-proxy knows of a ready pod up to a second later than everyone else.
-with httpx.Client(transport=httpx.HTTPTransport(retries=5), timeout=60) as client:
+# kube-proxy knows of a new Service later than everyone else; until then its address leads out of the cluster.
+def answers(client):
+    try:
+        return client.get(health).status_code == 200
+    except httpx.TransportError:
+        return False
+with httpx.Client(timeout=60) as client:
+    end = time.monotonic() + 30
+    while not answers(client) and time.monotonic() < end:
+        time.sleep(0.2)
     answer = client.post(url, json=body).raise_for_status().json()
 print(answer["choices"][0]["message"]["content"])
 """

@@ -117,12 +117,19 @@ class ControlPlane:
         self._controllers: Program | None = None
 
     def start_api_server(self) -> None:
-        """Start the API server, unless it runs, and wait until it is ready."""
+        """Start the API server and its controllers, unless they run, and wait until the API server is ready."""
         self._api_server.start()
         self._api_server.wait_for(self._is_ready)
+        if self._controllers is not None:
+            self._controllers.start()
 
     def stop_api_server(self) -> None:
-        """Kill the API server; what it knew stays in etcd."""
+        """Kill the API server; what it knew stays in etcd.
+
+        Its controllers go with it: left without it they look for it ever more rarely, up to a minute apart.
+        """
+        if self._controllers is not None:
+            self._controllers.kill()
         self._api_server.kill()
 
     def expire_watches(self) -> None:

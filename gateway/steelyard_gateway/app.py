@@ -25,14 +25,14 @@ from steelyard.api.resources import ResourceSet
 from steelyard.files.problems import FilesError
 from steelyard.kube.configuration import Configuration
 from steelyard.routing.table import Problem
-from steelyard_gateway import admin, current, elsewhere, logs, protocol
+from steelyard_gateway import admin, current, elsewhere, protocol
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.discovery import Discovery
 from steelyard_gateway.exchange import Gateway
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
-from steelyard_gateway.ports import Outcome
 from steelyard_gateway.publishing import Publisher
+from steelyard_gateway.recording import Recorder
 from steelyard_gateway.router import TableRouter
 from steelyard_gateway.settings import Settings
 from steelyard_gateway.sources import files
@@ -62,19 +62,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Recorder:
-    """Counts and logs."""
-
-    def __init__(self, metrics: Metrics, log: logs.RequestLog) -> None:
-        self._metrics = metrics
-        self._log = log
-
-    def finished(self, outcome: Outcome) -> None:
-        """A request is over."""
-        self._metrics.finished(outcome)
-        self._log.finished(outcome)
-
-
 class App:
     """One gateway. Make it and `serve` it in a running event loop."""
 
@@ -87,8 +74,8 @@ class App:
         self._state = State(self._kubernetes)
         self._current = current.Current()
         self._live = LiveEndpoints(time.monotonic)
-        self._log = logs.RequestLog(log)
-        self._metrics = Metrics(self._current, self._live, time.time, self._kubernetes)
+        self._recorder = Recorder(log)
+        self._metrics = Metrics(self._current, self._live, self._recorder, time.time, self._kubernetes)
         self._publisher = Publisher(
             self._current, self._live, namespace, trusts_status=self._kubernetes is not None
         )
@@ -129,10 +116,10 @@ class App:
             for helper in helpers:
                 helper.cancel()
         await self._client.aclose()
-        self._log.flush()
+        self._recorder.flush()
 
     def _traffic_server(self) -> _Server:
-        gateway = Gateway(self._router, self._live, _Recorder(self._metrics, self._log), self._client)
+        gateway = Gateway(self._router, self._live, self._recorder, self._client)
         limits = protocol.Limits(body_bytes=self._settings.max_body_bytes)
         http = protocol.protocol_class(gateway, self._deadlines, limits)
         return _Server(
@@ -192,7 +179,7 @@ class App:
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            self._log.flush()
+            self._recorder.flush()
 
 
 async def run(settings: Settings, cluster: Configuration | None = None) -> None:

@@ -381,7 +381,7 @@ class Exchange:
         begun_at, first_byte_at = self._begun_at, self._first_byte_at
         outcome = Outcome(
             self._place.label,
-            (self._request_id or heads.request_id(self.headers)).decode(),
+            self._request_id or heads.request_id(self.headers),
             self._status,
             perf_counter() - begun_at if begun_at else 0.0,
             self._overhead,

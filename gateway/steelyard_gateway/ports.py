@@ -52,8 +52,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
     path: str
     """The client's path, one of those offered, else "other"."""
-    request_id: str
-    """Value of x-request-id."""
+    request_id: bytes
+    """Value of x-request-id: visible ASCII."""
     status: int
     """Status given to the client; 499 when it left before an answer."""
     duration_seconds: float

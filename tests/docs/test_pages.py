@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from steelyard_gateway import errors, parsing, paths, router
 from steelyard_gateway.current import Current
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
+from steelyard_gateway.recording import Recorder
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -119,7 +121,7 @@ def test_every_error_code_is_on_the_gateways_page() -> None:
 
 
 def test_the_metrics_on_the_gateways_page_are_those_that_it_exposes() -> None:
-    metrics = Metrics(Current(), LiveEndpoints(lambda: 0.0), lambda: 0.0)
+    metrics = Metrics(Current(), LiveEndpoints(lambda: 0.0), Recorder(BytesIO()), lambda: 0.0)
     exposed = {
         f"{one.name}_total" if one.type == "counter" else one.name
         for one in metrics.collect()

@@ -121,7 +121,7 @@ def test_a_request_without_a_usable_id_gets_one_that_engine_client_and_record_sh
     ids = [got.headers["x-request-id"] for got in (first, second)]
     assert ids[0] != ids[1]
     assert [ask.headers[b"x-request-id"].decode() for ask in up.asks] == ids
-    assert [outcome.request_id for outcome in outcomes] == ids
+    assert [outcome.request_id.decode() for outcome in outcomes] == ids
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_the_gateways_own_answers_carry_the_request_id_and_the_date() -> None:
         outcome = gateway.recorder.wait_for(2)[0]
 
     assert (got.status, got.body) == (200, b'{"data":[]}')
-    assert got.headers["x-request-id"] == outcome.request_id
+    assert got.headers["x-request-id"] == outcome.request_id.decode()
     assert {"date", "content-type"} <= set(got.headers)
     assert (head.body, head.headers["content-length"]) == (b"", "11")
     assert (outcome.path, outcome.routed, outcome.attempts) == ("/v1/models", None, 0)

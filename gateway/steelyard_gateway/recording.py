@@ -1,0 +1,211 @@
+"""What is written down of each request: counts for Prometheus and one line in the log.
+
+Everything about a request but its times and its id is one of few combinations: a Series holds what is counted
+of a combination, and the part of the log line that is the same for all of its requests. Invariant: no line
+holds a header's value, a body's text or a secret, and labels are names of resources or words of our own.
+"""
+
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from steelyard_gateway.ports import Outcome
+
+DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Upper bounds for answers of language models: from a cached word to a long report."""
+
+OVERHEAD_BUCKETS_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
+"""Upper bounds for what the gateway itself adds."""
+
+FLUSH_BYTES = 16_384
+"""Request lines are gathered up to so many bytes, and written at least at every `flush`."""
+
+Label = tuple[str, str, str]
+"""Policy, model, backend; empty where there was none."""
+
+_Key = tuple[str, int, str, str, bool, str | None, Label]
+"""Path, status, code, model asked for, whether streamed, category, label."""
+
+_LINE = (
+    b'{"time":"%b.%03dZ","level":"INFO","event":"request","request_id":%b,'
+    b'"duration_ms":%.2f,"overhead_us":%d,"attempts":%d,%b'
+)
+_TTFB = b'"ttfb_ms":%.2f,'
+_NOBODY: Label = ("", "", "")
+
+
+class Histogram:
+    """Counts by upper bound."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts by upper bound, as Prometheus has them."""
+        running, rows = 0, []
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            rows.append((bound, float(running)))
+        return rows
+
+
+class Timings:
+    """What is counted of the requests of one label."""
+
+    __slots__ = ("attempts", "durations", "first_bytes", "tokens")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        """Endpoints that were tried."""
+        self.durations = Histogram(DURATION_BUCKETS_SECONDS)
+        """From request to end of answer, in seconds."""
+        self.first_bytes = Histogram(DURATION_BUCKETS_SECONDS)
+        """From request to first byte of the answer, in seconds."""
+        self.tokens: dict[tuple[str, bool], int] = {}
+        """Tokens by direction (prompt, completion, cached) and whether they are estimated."""
+
+
+class Series:
+    """The requests that were alike in everything but their times."""
+
+    __slots__ = ("code", "count", "label", "path", "status", "timings", "words")
+
+    def __init__(self, key: _Key, timings: Timings | None) -> None:
+        self.path, self.status, self.code, *_, self.label = key
+        self.count = 0
+        """How many there were."""
+        self.timings = timings
+        """Shared by all series of this label; None where the gateway answered by itself."""
+        self.words = _words(key)
+        """The end of their log lines."""
+
+
+class Recorder:
+    """Counts and logs finished requests."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self.overhead = Histogram(OVERHEAD_BUCKETS_SECONDS)
+        """Seconds spent on parsing and deciding."""
+        self.timings: dict[Label, Timings] = {}
+        """What is counted by label."""
+        self._series: dict[_Key, Series] = {}
+        self._out = out
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._second, self._date = 0, b""
+
+    def finished(self, outcome: Outcome) -> None:
+        """A request is over."""
+        key = _key(outcome)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = self._new(key, outcome)
+        series.count += 1
+        self.overhead.observe(outcome.overhead_seconds)
+        timings = series.timings
+        if timings is not None:
+            timings.attempts += outcome.attempts
+            timings.durations.observe(outcome.duration_seconds)
+            if outcome.ttfb_seconds is not None:
+                timings.first_bytes.observe(outcome.ttfb_seconds)
+        self._note(outcome, series.words)
+
+    def series(self) -> Iterator[Series]:
+        """All series."""
+        return iter(self._series.values())
+
+    def flush(self) -> None:
+        """Write the log lines that were gathered."""
+        if self._lines:
+            lines, self._lines, self._size = self._lines, [], 0
+            self._out.write(b"".join(lines))
+            self._out.flush()
+
+    def _new(self, key: _Key, outcome: Outcome) -> Series:
+        label = key[-1]
+        if outcome.routed is None:
+            return Series(key, None)
+        timings = self.timings.get(label)
+        if timings is None:
+            timings = self.timings[label] = Timings()
+        return Series(key, timings)
+
+    def _note(self, outcome: Outcome, words: bytes) -> None:
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        if outcome.ttfb_seconds is not None:
+            words = _TTFB % (outcome.ttfb_seconds * 1e3) + words
+        if outcome.detail:
+            words = b'"detail":%b,%b' % (msgspec.json.encode(outcome.detail), words)
+        line = _LINE % (
+            self._date,
+            (now - second) * 1000,
+            _quoted(outcome.request_id),
+            outcome.duration_seconds * 1e3,
+            outcome.overhead_seconds * 1e6,
+            outcome.attempts,
+            words,
+        )
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > FLUSH_BYTES:
+            self.flush()
+
+
+def _key(outcome: Outcome) -> _Key:
+    routed, attempt = outcome.routed, outcome.attempt
+    if routed is None:
+        return (outcome.path, outcome.status, outcome.code, "", False, None, _NOBODY)
+    decision = routed.decision
+    policy = "" if decision.policy is None else decision.policy.name
+    if attempt is None:
+        label = (policy, "", "")
+    else:
+        label = (policy, attempt.candidate.model, attempt.candidate.backend)
+    return (
+        outcome.path,
+        outcome.status,
+        outcome.code,
+        decision.model,
+        routed.stream,
+        decision.category,
+        label,
+    )
+
+
+def _words(key: _Key) -> bytes:
+    path, status, code, asked, stream, category, (policy, model, backend) = key
+    told = {
+        "path": path,
+        "status": status,
+        "model": asked,
+        "answered_by": model,
+        "backend": backend,
+        "policy": policy,
+        "category": category,
+        "stream": stream,
+        "code": code,
+    }
+    return msgspec.json.encode({name: value for name, value in told.items() if value})[1:] + b"\n"
+
+
+def _quoted(request_id: bytes) -> bytes:
+    """The id as JSON; it is visible ASCII."""
+    if b'"' in request_id or b"\\" in request_id:
+        return msgspec.json.encode(request_id.decode("ascii"))
+    return b'"%b"' % request_id

@@ -12,7 +12,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(reply.body)).encode()),
-        (b"x-request-id", heads.request_id(scope["headers"])),
+        (b"x-request-id", heads.request_id(heads.given_request_id(scope["headers"]))),
         *reply.headers,
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

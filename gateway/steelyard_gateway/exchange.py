@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from time import perf_counter, time
 
 from steelyard.routing.decision import Attempt
-from steelyard_gateway import errors, failover, heads, paths, sse
+from steelyard_gateway import errors, failover, heads, sse
+from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.door import Door
 from steelyard_gateway.failover import Misstep, Verdict
 from steelyard_gateway.ports import Endpoints, Headers, Outcome, Recorder, Reply, Routed, Router
@@ -46,10 +47,6 @@ class Gateway:
 class Exchange:
     """A request, from its head to the last byte of its answer. It is the upstream call's receiver."""
 
-    keep_alive = True
-    """Whether the client's connection outlives the answer."""
-    is_http_10 = False
-    """Whether the client knows no chunks."""
     complete = False
     """Whether all of the request is there."""
     has_begun = False
@@ -71,18 +68,16 @@ class Exchange:
     _missteps: tuple[Misstep, ...] = ()
     _begun_at = _overhead = 0.0
     _first_byte_at: float | None = None
-    _head = _client_lines = _request_id = b""
+    _head = _request_id = b""
     _detail, _tries, _status, _held_bytes = "", 0, 0, 0
     _at_endpoint = _after_500 = _chunked = False
 
-    def __init__(
-        self, gateway: Gateway, door: Door, target: tuple[paths.Place, bytes], method: bytes, headers: Headers
-    ) -> None:
-        self.method = method
-        self.headers = headers
+    def __init__(self, gateway: Gateway, door: Door, head: ClientHead) -> None:
+        self.head = head
+        self.keep_alive = head.keep_alive
+        """Whether the client's connection outlives the answer."""
         self._gateway = gateway
         self._door = door
-        self._place, self._query = target
         self._body: list[bytes] = []
 
     # What the client's connection says
@@ -107,7 +102,7 @@ class Exchange:
         """Decide the complete request and answer it, or hand it to the first endpoint."""
         self.has_begun = True
         self._begun_at = perf_counter()
-        self._request_id = heads.request_id(self.headers)
+        self._request_id = heads.request_id(self.head.request_id)
         try:
             reply = self._reply or self._route()
         except Exception:
@@ -174,7 +169,7 @@ class Exchange:
         events = self._events
         if events is not None:
             rest = events.rest()
-            if self._place.ends_with_done and not events.is_done():
+            if self.head.place.ends_with_done and not events.is_done():
                 self._broke_off("ended its stream without [DONE]", rest)
                 return
             if rest:
@@ -210,13 +205,13 @@ class Exchange:
         pieces = self._body
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        method = b"GET" if self.method == b"HEAD" else self.method
-        routed = self._gateway.router.route(method, self._place.path, self.headers, body)
+        head = self.head
+        method = b"GET" if head.method == b"HEAD" else head.method
+        routed = self._gateway.router.route(method, head.place.path, head.headers, body)
         if isinstance(routed, Reply):
             return routed
         self._routed = routed
         self._overhead = perf_counter() - self._begun_at
-        self._client_lines = heads.from_client(self.headers)
         self._try_next()
         return None
 
@@ -238,8 +233,8 @@ class Exchange:
         model = heads.json_string(attempt.candidate.model)
         payload = b"".join(
             (
-                heads.opening(endpoint, routed.path, self._query),
-                self._client_lines,
+                heads.opening(endpoint, routed.path, self.head.query),
+                self.head.lines,
                 b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n"
                 % (self._request_id, len(body) - end + start + len(model)),
                 body[:start],
@@ -304,7 +299,7 @@ class Exchange:
         lines, has_length, is_events = heads.from_engine(headers)
         self._status = status
         has_end = has_length or status in NO_BODY
-        self._chunked = not (has_end or self.is_http_10)
+        self._chunked = not (has_end or self.head.is_http_10)
         self._events = sse.Events() if is_events and not has_end else None
         self._held, self._held_bytes = None if is_events or self._routed.stream else [], 0
         candidate = self._attempt.candidate
@@ -364,7 +359,7 @@ class Exchange:
             self._told("", "") if self._routed is not None else b"x-request-id: %b\r\n" % self._request_id,
             b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
         ]
-        if self.method != b"HEAD":
+        if self.head.method != b"HEAD":
             lines.append(reply.body)
         self._first_byte_at = perf_counter()
         self._door.write(b"".join(lines))
@@ -380,8 +375,8 @@ class Exchange:
         self.response_complete = True
         begun_at, first_byte_at = self._begun_at, self._first_byte_at
         outcome = Outcome(
-            self._place.label,
-            self._request_id or heads.request_id(self.headers),
+            self.head.place.label,
+            self._request_id or heads.request_id(self.head.request_id),
             self._status,
             perf_counter() - begun_at if begun_at else 0.0,
             self._overhead,

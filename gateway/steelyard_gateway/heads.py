@@ -56,12 +56,17 @@ def status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n".encode()
 
 
-def request_id(headers: Headers) -> bytes:
-    """The client's own x-request-id where it can be used, else one that no other request has."""
+def given_request_id(headers: Headers) -> bytes:
+    """The client's own x-request-id where it can be used; else empty."""
     for header in headers:
         if header[0] == b"x-request-id" and _REQUEST_ID.fullmatch(header[1]):
             return header[1]
-    return b"req-%b%08x" % (_ID_PREFIX, next(_ids))
+    return b""
+
+
+def request_id(given: bytes) -> bytes:
+    """The given id, else one that no other request has."""
+    return given or b"req-%b%08x" % (_ID_PREFIX, next(_ids))
 
 
 @lru_cache(maxsize=CACHED)

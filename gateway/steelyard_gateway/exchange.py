@@ -15,7 +15,7 @@ from steelyard_gateway import errors, failover, heads, sse
 from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.door import Door
 from steelyard_gateway.failover import Misstep, Verdict
-from steelyard_gateway.ports import Endpoints, Headers, Outcome, Recorder, Reply, Routed, Router
+from steelyard_gateway.ports import AnswerHeaders, Endpoints, Outcome, Recorder, Reply, Routed, Router
 from steelyard_gateway.upstream.call import Call
 from steelyard_gateway.upstream.client import Client
 from steelyard_gateway.upstream.connection import NO_BODY
@@ -68,7 +68,9 @@ class Exchange:
     _missteps: tuple[Misstep, ...] = ()
     _begun_at = _overhead = 0.0
     _first_byte_at: float | None = None
-    _head = _request_id = b""
+    _passed: heads.Passed | None = None
+    _headers = AnswerHeaders()
+    _request_id = b""
     _detail, _tries, _status, _held_bytes = "", 0, 0, 0
     _at_endpoint = _after_500 = _chunked = False
 
@@ -132,17 +134,18 @@ class Exchange:
 
     # What the upstream call says
 
-    def on_head(self, status: int, headers: Headers) -> None:
+    def on_head(self, status: int, headers: AnswerHeaders) -> None:
         """Pass the answer, or leave it for another endpoint."""
-        if status < 300 and not heads.is_page(headers):
-            self._pass(status, headers)
+        passed = heads.from_engine(headers)
+        if status < 300 and not passed.is_page:
+            self._pass(status, headers, passed)
             return
         pause = failover.retry_after(headers, time()) if status in (429, 503) else None
-        match failover.judge(status, pause, is_page=heads.is_page(headers)):
+        match failover.judge(status, pause, is_page=passed.is_page):
             case Verdict.ELSEWHERE:
                 self._go_elsewhere_once(status)
             case Verdict.PASS:
-                self._pass(status, headers)
+                self._pass(status, headers, passed)
             case verdict:
                 self._leave_answer(status, pause if verdict is Verdict.REST else None, verdict)
 
@@ -174,8 +177,11 @@ class Exchange:
                 return
             if rest:
                 self._write(rest)
-        if self._head:
-            self._write(b"".join(self._held or ()))
+        held = self._held
+        if held is not None:
+            self._write(held[0] if len(held) == 1 else b"".join(held), is_whole=True)
+        elif self._passed is not None:
+            self._write(b"")
         if self._chunked:
             self._door.write(b"0\r\n\r\n")
         self._leave_endpoint()
@@ -275,8 +281,7 @@ class Exchange:
         self._misstep(failover.of_status(self._attempt.endpoint, status, rest_seconds))
 
     def _misstep(self, misstep: Misstep) -> None:
-        self._head = b""
-        self._events = self._held = None
+        self._passed = self._events = self._held = None
         self._missteps += (misstep,)
         self._leave_endpoint()
 
@@ -293,37 +298,55 @@ class Exchange:
 
     # Answering
 
-    def _pass(self, status: int, headers: Headers) -> None:
-        """Make the head of an engine's answer; it is sent with the first byte of the body."""
-        assert self._attempt is not None and self._routed is not None
-        lines, has_length, is_events = heads.from_engine(headers)
+    def _pass(self, status: int, headers: AnswerHeaders, passed: heads.Passed) -> None:
+        """The answer is the client's; its head is sent with the first byte of its body."""
+        assert self._routed is not None
         self._status = status
-        has_end = has_length or status in NO_BODY
-        self._chunked = not (has_end or self.head.is_http_10)
-        self._events = sse.Events() if is_events and not has_end else None
-        self._held, self._held_bytes = None if is_events or self._routed.stream else [], 0
-        candidate = self._attempt.candidate
-        self._head = b"".join(
-            (
-                heads.status_line(status),
-                lines,
-                self._told(candidate.model, candidate.backend),
-                b"transfer-encoding: chunked\r\n" if self._chunked else b"",
-                b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+        self._passed, self._headers = passed, headers
+        if passed.is_events or self._routed.stream:
+            self._events = sse.Events() if passed.is_events and not passed.has_length else None
+        else:
+            self._held, self._held_bytes = [], 0
+
+    def _write(self, data: bytes, *, is_whole: bool = False) -> None:
+        """Send bytes of the body, the first ones with the head; `is_whole`: there is no other."""
+        if self._passed is None:
+            if self._chunked and data:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            self._door.write(data)
+            return
+        attempt, routed, passed = self._attempt, self._routed, self._passed
+        assert attempt is not None and routed is not None
+        self._passed = None
+        self._first_byte_at = perf_counter()
+        self._gateway.endpoints.answered(attempt.endpoint)
+        routed.body = b""
+        if self._status in NO_BODY:
+            framing = heads.announced(self._headers)
+        elif is_whole:
+            framing = b"content-length: %d\r\n" % len(data)
+        elif passed.has_length:
+            framing = heads.announced(self._headers)
+        elif self.head.is_http_10:
+            framing = b""
+        else:
+            self._chunked = True
+            framing = b"transfer-encoding: chunked\r\n"
+            if data:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+        candidate = attempt.candidate
+        self._door.write(
+            b"".join(
+                (
+                    heads.status_line(self._status),
+                    passed.lines,
+                    framing,
+                    self._told(candidate.model, candidate.backend),
+                    b"\r\n" if self.keep_alive else heads.CLOSE,
+                    data,
+                )
             )
         )
-
-    def _write(self, data: bytes) -> None:
-        if self._chunked and data:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._head:
-            data = self._head + data
-            self._head = b""
-            self._first_byte_at = perf_counter()
-            assert self._attempt is not None and self._routed is not None
-            self._gateway.endpoints.answered(self._attempt.endpoint)
-            self._routed.body = b""
-        self._door.write(data)
 
     def _broke_off(self, words: str, rest: bytes) -> None:
         """End an answer that will not be completed: mend it, say so, or break it off, as far as it came."""
@@ -357,7 +380,7 @@ class Exchange:
             *(b"%b: %b\r\n" % header for header in reply.headers),
             b"content-type: application/json\r\ncontent-length: %d\r\n" % len(reply.body),
             self._told("", "") if self._routed is not None else b"x-request-id: %b\r\n" % self._request_id,
-            b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n",
+            b"\r\n" if self.keep_alive else heads.CLOSE,
         ]
         if self.head.method != b"HEAD":
             lines.append(reply.body)

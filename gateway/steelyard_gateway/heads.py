@@ -15,7 +15,7 @@ import msgspec
 
 from steelyard.routing.decision import Decision
 from steelyard.routing.table import Endpoint
-from steelyard_gateway.ports import Headers
+from steelyard_gateway.ports import AnswerHeaders, Headers
 
 HOP_BY_HOP = frozenset(
     (
@@ -45,6 +45,10 @@ PHRASES = {status.value: status.phrase for status in HTTPStatus}
 CACHED = 4096
 """Entries of each cache here: more than models, endpoints and policies that are in use at a time."""
 
+CLOSE = b"connection: close\r\n\r\n"
+"""The end of the head of a connection's last answer."""
+
+_TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n"
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 _ids = count()
 _ID_PREFIX = urandom(6).hex().encode()
@@ -102,34 +106,59 @@ def from_client(headers: Headers) -> bytes:
     return b"".join(lines)
 
 
-def from_engine(headers: Headers) -> tuple[bytes, bool, bool]:
-    """The engine's header lines that pass to the client; whether they tell the body's length; and whether the
-    body is a stream of events that can be read as it passes."""
-    lines = []
-    has_length = is_events = is_coded = False
-    for header in headers:
-        name, value = header
-        if name in NOTED_DOWNSTREAM:
-            if name == b"content-length":
-                has_length = True
-            elif name == b"content-type":
-                is_events = value.lower().startswith(b"text/event-stream")
-            elif name == b"content-encoding":
-                is_coded = value.lower() != b"identity"
-            elif name == b"connection" and value.lower() not in PLAIN_CONNECTIONS:
-                return from_engine(_without_named(headers, value))
-            else:
+class Passed:
+    """What of an engine's head is passed on, and what it says of the body."""
+
+    __slots__ = ("has_length", "is_events", "is_page", "lines")
+
+    def __init__(self, headers: Headers) -> None:
+        lines = []
+        is_coded = False
+        self.has_length = self.is_events = self.is_page = False
+        for header in headers:
+            name, value = header
+            if name in NOTED_DOWNSTREAM:
+                if name == b"content-length":
+                    self.has_length = True
+                    continue
+                if name == b"content-type":
+                    media_type = value.lower()
+                    self.is_events = media_type.startswith(b"text/event-stream")
+                    self.is_page = media_type.startswith(b"text/html")
+                elif name == b"content-encoding":
+                    is_coded = value.lower() != b"identity"
+                else:
+                    continue
+            elif name.startswith(NOT_DOWNSTREAM_PREFIX):
                 continue
-        elif name.startswith(NOT_DOWNSTREAM_PREFIX):
-            continue
-        lines.append(b"%b: %b\r\n" % header)
-    return b"".join(lines), has_length, is_events and not is_coded
+            lines.append(b"%b: %b\r\n" % header)
+        self.is_events &= not is_coded
+        """Whether the body is a stream of events that can be read as it passes."""
+        self.lines = b"".join(lines)
+        """The header lines, without the length."""
+
+
+def from_engine(headers: AnswerHeaders) -> Passed:
+    """What of these headers passes to the client."""
+    passed = headers.memo
+    if not isinstance(passed, Passed):
+        connection = b",".join(value for name, value in headers if name == b"connection")
+        plain = not connection or connection.lower() in PLAIN_CONNECTIONS
+        headers.memo = passed = Passed(headers if plain else _without_named(headers, connection))
+    return passed
+
+
+def announced(headers: Headers) -> bytes:
+    """The line with the length that a head announces."""
+    return next(
+        (b"content-length: %b\r\n" % value for name, value in headers if name == b"content-length"), b""
+    )
 
 
 def _without_named(headers: Headers, connection: bytes) -> Headers:
     """The headers without Connection and those that it declares to be about one connection only."""
     named = {token.strip() for token in connection.lower().split(b",")} - {b"content-length"}
-    return [header for header in headers if header[0] not in named and header != (b"connection", connection)]
+    return [header for header in headers if header[0] not in named and header[0] != b"connection"]
 
 
 def announced_bytes(headers: Headers) -> int:
@@ -137,20 +166,12 @@ def announced_bytes(headers: Headers) -> int:
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
-def is_page(headers: Headers) -> bool:
-    """Whether the body is a web page: something else than an engine answered."""
-    for name, value in headers:
-        if name == b"content-type":
-            return value.lower().startswith(b"text/html")
-    return False
-
-
 def told(
     decision: Decision, answered: tuple[str, str], tries: int, overhead_seconds: float, request_id: bytes
 ) -> bytes:
     """The lines that tell the client who answered (model, backend; empty: nobody), and why."""
     policy = decision.policy.name if decision.policy is not None else ""
-    return b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n" % (
+    return _TOLD % (
         labels(*answered, policy, decision.category or ""),
         tries,
         overhead_seconds * 1e6,

@@ -16,6 +16,23 @@ Headers = list[tuple[bytes, bytes]]
 """Header lines in order; names in lower case."""
 
 
+class AnswerHeaders(Headers):
+    """Header lines of an engine's answer. A connection uses one object for all answers with the same head."""
+
+    __slots__ = ("memo",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memo: object = None
+        """What was worked out of them that holds for any length; kept by who works it out."""
+
+    def set_length(self, length: int) -> None:
+        """Note the length of another body."""
+        for index, (name, _) in enumerate(self):
+            if name == b"content-length":
+                self[index] = (name, b"%d" % length)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that the gateway gives by itself: an error, a list of models, an explanation."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from steelyard.routing.table import Endpoint
-from steelyard_gateway.ports import Headers
+from steelyard_gateway.ports import AnswerHeaders
 from steelyard_gateway.upstream.failure import Failure
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Receiver(Protocol):
     """Hears what comes of a call; see the rules of the package."""
 
-    def on_head(self, status: int, headers: Headers) -> None:
+    def on_head(self, status: int, headers: AnswerHeaders) -> None:
         """The final status (200 to 999) and its header lines, names in lower case, came in."""
         ...
 

@@ -13,7 +13,8 @@ from typing import cast
 import httptools
 
 from steelyard_gateway.deadlines import NEVER, Deadlines
-from steelyard_gateway.ports import Headers
+from steelyard_gateway.ports import AnswerHeaders, Headers
+from steelyard_gateway.repeated import Repetition, repetition
 from steelyard_gateway.upstream import failure
 from steelyard_gateway.upstream.call import Call
 from steelyard_gateway.upstream.failure import Failure
@@ -22,6 +23,9 @@ MOST_HEAD_BYTES = 65_536
 """Longest response head, and most framing in a row without a byte of body; ten times what engines send."""
 
 FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
+
+OK = 200
+"""The status of answers that come again and again."""
 
 NO_BODY = frozenset({204, 304})
 """Statuses without a body, whatever the headers say (RFC 9112, 6.3)."""
@@ -33,7 +37,8 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_announced", "_bare_bytes", "_broken", "_call", "_deadlines", "_ended", "_flowing", "_framed",
         "_head_bytes", "_headed", "_headers", "_keep_seconds", "_lost", "_on_free", "_on_lost", "_parser",
-        "_paused", "_pieces", "_reusable", "_status", "_transport", "deadline", "on_body", "reused",
+        "_paused", "_pieces", "_repeatable", "_repetition", "_reusable", "_status", "_transport", "deadline",
+        "on_body", "reused",
     )  # fmt: skip
 
     # Of the answer under way:
@@ -72,6 +77,8 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._call: Call | None = None
         self._lost = self._paused = False
+        self._repetition: Repetition | None = None
+        self._repeatable = AnswerHeaders()
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         self._reset()
@@ -177,6 +184,11 @@ class Connection(asyncio.Protocol):
         if call is None or parser is None:
             self.close()
             return
+        if self._repetition is not None and not self._head_bytes:
+            body = self._repetition.body_of(data)
+            if body is not None:
+                self._tell_repeated(call, body, len(data))
+                return
         if not self._headed:
             self._head_bytes += len(data)
         try:
@@ -184,6 +196,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._broken = True
         if self._ended or self._announced or (self._headed and not self._broken):
+            if self._ended and self._reusable and self._head_bytes == len(data) and self._status == OK:
+                self._repetition, self._repeatable = repetition(data), self._headers
             self._tell(call, len(data))
         elif self._head_bytes > MOST_HEAD_BYTES and not self._headed:
             self._fail(failure.HEAD_TOO_LARGE)
@@ -193,9 +207,9 @@ class Connection(asyncio.Protocol):
     # What the parser says
 
     def on_message_begin(self) -> None:
-        """The first byte of an answer; a second answer to one request makes the connection useless."""
+        """The first byte of an answer; of a second answer to one request nothing is read."""
         if self._ended:
-            self._broken = True
+            raise ValueError("only one answer was asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header line, or a trailer line after the body, which is dropped."""
@@ -214,8 +228,8 @@ class Connection(asyncio.Protocol):
             return
         status = parser.get_status_code()
         if status < 200:
-            if status == 101:
-                raise ValueError("101 was not asked for")
+            if status < 100 or status == 101:
+                raise ValueError("no such answer was asked for")
             return
         if self._head_bytes > MOST_HEAD_BYTES and _size(self._headers) > MOST_HEAD_BYTES:
             raise ValueError("head too large")
@@ -231,8 +245,20 @@ class Connection(asyncio.Protocol):
             self._reusable = self._parser is not None and self._parser.should_keep_alive()
         else:
             self._headers.clear()
+            self._framed = False
 
     # Telling the receiver
+
+    def _tell_repeated(self, call: Call, body: bytes, read_bytes: int) -> None:
+        """An answer whose head is that of an earlier one, but for the length."""
+        headers = self._headers = self._repeatable
+        headers.set_length(len(body))
+        self._status = OK
+        self._head_bytes = read_bytes
+        self._headed = self._framed = self._ended = self._reusable = True
+        if body:
+            self._pieces.append(body)
+        self._tell(call, read_bytes)
 
     def _tell(self, call: Call, read_bytes: int) -> None:
         if not self._announced:
@@ -281,7 +307,7 @@ class Connection(asyncio.Protocol):
         self._on_free(self)
 
     def _reset(self) -> None:
-        self._headers: Headers = []
+        self._headers = AnswerHeaders()
         self._status = 0
         self._head_bytes = self._bare_bytes = 0
         self._headed = self._announced = self._flowing = self._ended = False

@@ -200,22 +200,37 @@ def test_interim_answers_are_skipped() -> None:
     assert "link" not in got.headers
 
 
-def test_a_body_without_a_length_reaches_the_client_in_chunks_and_an_old_client_until_the_close() -> None:
+STREAMED = b'{"model":"asked","stream":true}'
+
+
+def test_a_stream_without_a_length_reaches_the_client_in_chunks_and_an_old_client_until_the_close() -> None:
     def script(ask: engines.Ask) -> None:
         ask.send(b"HTTP/1.1 200 OK\r\n\r\nfirst")
         ask.send(b" second")
         ask.close()
 
     with engines.engine(script) as up, gateways.gateway(gateways.endpoint(up.port)) as gateway:
-        got = gateway.ask()
+        got = gateway.ask(STREAMED)
         with gateway.line() as line:
-            old = line.send(gateways.post().replace(b"HTTP/1.1", b"HTTP/1.0")).read_to_end()
+            old = line.send(gateways.post(STREAMED).replace(b"HTTP/1.1", b"HTTP/1.0")).read_to_end()
 
     assert (got.headers["transfer-encoding"], got.body) == ("chunked", b"first second")
     head, _, body = old.partition(b"\r\n\r\n")
     assert body == b"first second"
     assert b"connection: close" in head
     assert b"transfer-encoding" not in head
+
+
+def test_an_answer_that_is_not_streamed_has_a_length_whatever_the_engines_framing() -> None:
+    def script(ask: engines.Ask) -> None:
+        ask.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        ask.send(b"7\r\n second\r\n0\r\n\r\n")
+
+    with engines.engine(script) as up, gateways.gateway(gateways.endpoint(up.port)) as gateway:
+        got = gateway.ask()
+
+    assert (got.headers["content-length"], got.body) == ("12", b"first second")
+    assert "transfer-encoding" not in got.headers
 
 
 def test_a_large_body_passes_both_ways() -> None:

@@ -1,50 +1,36 @@
-"""One request and its answer: decide, try, fail over, pass the answer on.
+"""One request and its attempts: decide, wait for a slot, try, fail over; `answering` gives what comes of it.
 
-Rule 1. A stream's head is held until the first byte of its body, any other answer until it is complete or
-        longer than `MOST_HELD_BYTES`, so that a failure before that can be mended by another endpoint.
-Rule 2. From then on nothing is mended: a stream of events gets an error event, anything else breaks off.
-Rule 3. Every attempt that was started at an endpoint is ended there once; the recorder is told once.
+Rule 1. An attempt that fails before the client has anything of its answer is followed by the next one.
+Rule 2. Every attempt that was started at an endpoint is ended there once, and its slot given back once.
+Rule 3. The recorder is told once.
 """
 
 import logging
-from dataclasses import dataclass
 from time import perf_counter, time
+from zlib import crc32
 
+from steelyard.routing import latency
 from steelyard.routing.decision import Attempt
-from steelyard_gateway import errors, failover, heads, sse
+from steelyard.routing.table import Endpoint
+from steelyard_gateway import errors, failover, heads, outgoing, usage
+from steelyard_gateway.admission import Ticket
+from steelyard_gateway.answering import OK, Answering
 from steelyard_gateway.client_head import ClientHead
+from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.door import Door
-from steelyard_gateway.failover import Misstep, Verdict
-from steelyard_gateway.ports import AnswerHeaders, Endpoints, Outcome, Recorder, Reply, Routed, Router
+from steelyard_gateway.failover import Judgement, Misstep, Verdict
+from steelyard_gateway.parts import Gateway
+from steelyard_gateway.ports import AnswerHeaders, Outcome, Reply, Routed
 from steelyard_gateway.upstream.call import Call
-from steelyard_gateway.upstream.client import Client
-from steelyard_gateway.upstream.connection import NO_BODY
 from steelyard_gateway.upstream.failure import Failure, Kind
 
 logger = logging.getLogger(__name__)
-
-MOST_HELD_BYTES = 1_048_576
-"""Of an answer that is not streamed so much is held back: chats are shorter, and memory stays bounded."""
 
 CLIENT_LEFT = 499
 """Status in the records for a client that left before an answer; nginx's convention."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """What every exchange works with."""
-
-    router: Router
-    """Decides."""
-    endpoints: Endpoints
-    """Keeps load and health."""
-    recorder: Recorder
-    """Counts and logs."""
-    client: Client
-    """Sends to engines."""
-
-
-class Exchange:
+class Exchange(Answering):
     """A request, from its head to the last byte of its answer. It is the upstream call's receiver."""
 
     complete = False
@@ -58,26 +44,19 @@ class Exchange:
     body_bytes = 0
     """Length of the request's body so far."""
 
-    # Defaults of what changes; in the class, because most of it never does.
-    _reply: Reply | None = None
-    _routed: Routed | None = None
-    _attempt: Attempt | None = None
+    _preset: Reply | None = None
     _call: Call | None = None
-    _events: sse.Events | None = None
-    _held: list[bytes] | None = None
+    _ticket: Ticket | None = None
     _missteps: tuple[Misstep, ...] = ()
-    _begun_at = _overhead = 0.0
-    _first_byte_at: float | None = None
-    _passed: heads.Passed | None = None
-    _headers = AnswerHeaders()
-    _request_id = b""
-    _detail, _tries, _status, _held_bytes = "", 0, 0, 0
-    _at_endpoint = _after_500 = _chunked = False
+    _begun_at = 0.0
+    _detail = ""
+    _at_endpoint = _owes = _after_500 = _after_too_long = False
+    _sent_at = 0.0
+    _expected: float | None = None
 
     def __init__(self, gateway: Gateway, door: Door, head: ClientHead) -> None:
         self.head = head
         self.keep_alive = head.keep_alive
-        """Whether the client's connection outlives the answer."""
         self._gateway = gateway
         self._door = door
         self._body: list[bytes] = []
@@ -89,13 +68,13 @@ class Exchange:
         self.body_bytes += len(piece)
         self._body.append(piece)
 
-    def preset(self, error: errors.RequestError) -> None:
-        """Answer with this error once the request is complete."""
-        self._reply = error.reply()
+    def preset(self, reply: Reply) -> None:
+        """Answer so once the request is complete."""
+        self._preset = reply
 
     def refuse(self, error: errors.RequestError) -> None:
         """Answer with this error when its turn comes, and close: the rest of the request is not wanted."""
-        self._reply = error.reply()
+        self._preset = error.reply()
         self._body.clear()
         self.complete = True
         self.keep_alive = False
@@ -106,7 +85,7 @@ class Exchange:
         self._begun_at = perf_counter()
         self._request_id = heads.request_id(self.head.request_id)
         try:
-            reply = self._reply or self._route()
+            reply = self._preset or self._route()
         except Exception:
             logger.exception("request failed", extra={"request_id": self._request_id.decode()})
             self._leave_endpoint()
@@ -119,10 +98,7 @@ class Exchange:
         if self.response_complete:
             return
         self.disconnected = True
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-        self._leave_endpoint()
+        self._want_nothing()
         if self._first_byte_at is None:
             self._status = CLIENT_LEFT
         self._finish("client_left")
@@ -132,6 +108,15 @@ class Exchange:
         if self._call is not None:
             self._call.resume()
 
+    def on_late(self, now: float) -> None:
+        """A comment is due, while there is no answer."""
+        if self._first_byte_at is not None:
+            self.deadline = NEVER
+            self._gateway.deadlines.forget(self)
+        elif self._routed is not None:
+            self.deadline = now + self._routed.comment_seconds
+            self._comment()
+
     # What the upstream call says
 
     def on_head(self, status: int, headers: AnswerHeaders) -> None:
@@ -140,36 +125,32 @@ class Exchange:
         if status < 300 and not passed.is_page:
             self._pass(status, headers, passed)
             return
-        pause = failover.retry_after(headers, time()) if status in (429, 503) else None
-        match failover.judge(status, pause, is_page=passed.is_page):
+        judged = failover.judge_answer(status, headers, time())
+        match judged.verdict:
+            case Verdict.PASS | Verdict.READ:
+                self._pass(status, headers, passed)
             case Verdict.ELSEWHERE:
                 self._go_elsewhere_once(status)
-            case Verdict.PASS:
-                self._pass(status, headers, passed)
-            case verdict:
-                self._leave_answer(status, pause if verdict is Verdict.REST else None, verdict)
+            case _:
+                self._leave_answer(status, judged)
 
     def on_data(self, data: bytes) -> None:
         """Pass a piece of the body on; the first one takes the head with it."""
-        held = self._held
-        if held is not None:
-            held.append(data)
-            self._held_bytes += len(data)
-            if self._held_bytes <= MOST_HELD_BYTES:
-                return
-            data, self._held = b"".join(held), None
         if self._events is not None:
             data = self._events.whole(data)
-            if not data:
-                return
-        self._write(data)
-        if self._call is not None and self._door.is_full():
-            self._call.pause()
+        elif self._held is not None:
+            data = self._hold(data)
+        else:
+            self._tail = usage.tail(self._tail, data)
+        if data:
+            self._write(data)
+            if self._call is not None and self._door.is_full():
+                self._call.pause()
 
     def on_end(self) -> None:
         """The engine's answer is complete."""
         self._call = None
-        events = self._events
+        events, held = self._events, self._held
         if events is not None:
             rest = events.rest()
             if self.head.place.ends_with_done and not events.is_done():
@@ -177,13 +158,12 @@ class Exchange:
                 return
             if rest:
                 self._write(rest)
-        held = self._held
-        if held is not None:
-            self._write(held[0] if len(held) == 1 else b"".join(held), is_whole=True)
-        elif self._passed is not None:
-            self._write(b"")
-        if self._chunked:
-            self._door.write(b"0\r\n\r\n")
+        elif held is not None:
+            body = held[0] if len(held) == 1 else b"".join(held)
+            if self._status >= errors.BadRequest.status and self._try_larger_context(body):
+                return
+            self._end_held(body)
+        self._end_body()
         self._leave_endpoint()
         self._finish()
 
@@ -195,85 +175,125 @@ class Exchange:
         if self._first_byte_at is not None:
             self._broke_off(failure.words, self._events.rest() if self._events is not None else b"")
             return
+        endpoint, endpoints = attempt.endpoint, self._gateway.endpoints
+        is_late = failure.kind in (Kind.FIRST_BYTE_LATE, Kind.TOTAL_LATE)
+        is_alive = is_late and not endpoints.is_silent(endpoint, perf_counter() - self._sent_at)
+        if not is_alive:
+            endpoints.failed(endpoint, failure.words)
         if failure.sent:
             routed.walk.count()
-        self._gateway.endpoints.failed(attempt.endpoint, failure.words)
-        self._misstep(failover.of_failure(attempt.endpoint, failure))
-        if failure.kind is Kind.TOTAL_LATE:
+        self._misstep(failover.of_failure(endpoint, failure))
+        if failover.is_last(failure, is_alive=is_alive):
             self._give_up()
         else:
-            self._try_next()
+            self._try_next(is_retry=failure.sent)
 
     # Trying
 
     def _route(self) -> Reply | None:
         """Decide; the gateway's own answer, or None where an endpoint is asked."""
-        pieces = self._body
+        pieces, head = self._body, self.head
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        head = self.head
         method = b"GET" if head.method == b"HEAD" else head.method
         routed = self._gateway.router.route(method, head.place.path, head.headers, body)
         if isinstance(routed, Reply):
             return routed
         self._routed = routed
         self._overhead = perf_counter() - self._begun_at
-        self._try_next()
+        if routed.comment_seconds and routed.stream and not self.head.place.is_played:
+            self.deadline = self._begun_at + routed.comment_seconds
+            self._gateway.deadlines.watch(self)
+        self._gateway.budget.request(routed.decision.model, self._begun_at)
+        self._try_next(is_retry=False)
         return None
 
-    def _try_next(self) -> None:
-        assert self._routed is not None
-        attempt = self._routed.walk.next()
-        if attempt is None:
-            self._give_up()
-        else:
-            self._try(attempt, self._routed)
+    def _try_next(self, *, is_retry: bool) -> None:
+        """Try the next endpoint that takes requests; `is_retry`: an engine may be at work on it already."""
+        routed, endpoints = self._routed, self._gateway.endpoints
+        assert routed is not None
+        while (attempt := routed.walk.next()) is not None:
+            endpoint = attempt.endpoint
+            pause_seconds = endpoints.pause_seconds(endpoint)
+            if pause_seconds:
+                self._missteps += (failover.of_pause(endpoint, pause_seconds),)
+            elif is_retry and not self._may_retry(endpoint):
+                self._give_up(is_refused=True)
+                return
+            elif endpoint.max_concurrency is None or self._gateway.admission.enter(endpoint):
+                self._try(attempt, routed)
+                return
+            else:
+                self._wait(attempt, routed)
+                return
+        self._give_up()
+
+    def _may_retry(self, endpoint: Endpoint) -> bool:
+        gateway, routed = self._gateway, self._routed
+        assert routed is not None
+        under_way = gateway.endpoints.under_way(endpoint)
+        self._owes = gateway.budget.may_retry(routed.decision.model, perf_counter(), under_way)
+        return self._owes
+
+    def _wait(self, attempt: Attempt, routed: Routed) -> None:
+        """Every slot of this endpoint is in use; `queueing` knows what to do."""
+        raise NotImplementedError
 
     def _try(self, attempt: Attempt, routed: Routed) -> None:
         self._attempt = attempt
         self._tries += 1
-        endpoint = attempt.endpoint
-        self._gateway.endpoints.started(endpoint)
+        endpoint, endpoints = attempt.endpoint, self._gateway.endpoints
+        self._sent_at = perf_counter()
+        if routed.stream:
+            in_flight = endpoints.in_flight(endpoint)
+            self._expected = latency.expected_ttft_seconds(attempt.candidate, routed.prompt_tokens, in_flight)
+        endpoints.started(endpoint)
         self._at_endpoint = True
-        body, (start, end) = memoryview(routed.body), routed.model_span
-        model = heads.json_string(attempt.candidate.model)
-        payload = b"".join(
-            (
-                heads.opening(endpoint, routed.path, self.head.query),
-                self.head.lines,
-                b"x-request-id: %b\r\ncontent-length: %d\r\n\r\n"
-                % (self._request_id, len(body) - end + start + len(model)),
-                body[:start],
-                model,
-                body[end:],
-            )
-        )
+        payload, self._asks_usage = outgoing.payload(attempt, routed, self.head, self._request_id)
         self._call = self._gateway.client.send(endpoint, payload, self, stream=routed.stream)
 
     def _go_elsewhere_once(self, status: int) -> None:
         """A 500 is tried once elsewhere: it may be the engine's fault, or the request's wherever it goes."""
-        assert self._routed is not None
+        assert self._routed is not None and self._attempt is not None
+        self._gateway.endpoints.answered_500(self._attempt.endpoint, crc32(self._routed.body))
         self._routed.walk.count()
         self._drop_answer(status, None)
-        attempt = None if self._after_500 else self._routed.walk.next()
-        self._after_500 = True
-        if attempt is None:
+        if self._after_500:
             self._give_up()
         else:
-            self._try(attempt, self._routed)
+            self._after_500 = True
+            self._try_next(is_retry=True)
 
-    def _leave_answer(self, status: int, rest_seconds: float | None, verdict: Verdict) -> None:
+    def _leave_answer(self, status: int, judged: Judgement) -> None:
         """Leave an answer that is not the client's, and try the next endpoint."""
         assert self._routed is not None and self._attempt is not None
         endpoint = self._attempt.endpoint
-        if verdict is Verdict.REST:
-            rest_seconds = failover.DEFAULT_REST_SECONDS if rest_seconds is None else rest_seconds
-            self._gateway.endpoints.rest(endpoint, rest_seconds)
+        if judged.verdict is Verdict.REST:
+            self._gateway.endpoints.rest(endpoint, judged.rest_seconds)
         else:
             self._gateway.endpoints.failed(endpoint, failover.of_status(endpoint, status, None).words)
         self._routed.walk.count()
-        self._drop_answer(status, rest_seconds)
-        self._try_next()
+        self._drop_answer(status, judged.rest_seconds)
+        self._try_next(is_retry=True)
+
+    def _try_larger_context(self, body: bytes) -> bool:
+        """Try a larger context once, where the engine says that the prompt is too long; whether there is."""
+        attempt, routed, endpoints = self._attempt, self._routed, self._gateway.endpoints
+        assert attempt is not None and routed is not None
+        if self._after_too_long or not failover.is_context_too_long(self._status, body):
+            return False
+        routed.walk.count()
+        larger = routed.walk.next_larger_context(attempt.candidate.context_tokens)
+        if larger is None or endpoints.pause_seconds(larger.endpoint) or not self._may_retry(larger.endpoint):
+            return False
+        self._after_too_long = True
+        endpoints.answered(attempt.endpoint)
+        self._misstep(failover.of_status(attempt.endpoint, self._status, None))
+        if larger.endpoint.max_concurrency is None or self._gateway.admission.enter(larger.endpoint):
+            self._try(larger, routed)
+        else:
+            self._wait(larger, routed)
+        return True
 
     def _drop_answer(self, status: int, rest_seconds: float | None) -> None:
         assert self._call is not None and self._attempt is not None
@@ -281,72 +301,45 @@ class Exchange:
         self._misstep(failover.of_status(self._attempt.endpoint, status, rest_seconds))
 
     def _misstep(self, misstep: Misstep) -> None:
-        self._passed = self._events = self._held = None
+        self._passed = self._events = self._held = self._text = None
         self._missteps += (misstep,)
         self._leave_endpoint()
 
-    def _give_up(self) -> None:
-        error = failover.conclude(self._missteps)
+    def _give_up(self, *, is_refused: bool = False) -> None:
+        error = failover.conclude(self._missteps, is_refused=is_refused)
         self._detail = error.message
         self._answer(error.reply())
 
+    def _want_nothing(self) -> None:
+        """Ask nothing more of anybody."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+        self._leave_endpoint()
+
+    def _begin_answer(self) -> None:
+        attempt, routed, gateway = self._attempt, self._routed, self._gateway
+        assert attempt is not None and routed is not None and self._first_byte_at is not None
+        expected = self._expected if self._status == OK else None
+        ratio = (self._first_byte_at - self._sent_at) / expected if expected else 0.0
+        gateway.endpoints.answered(attempt.endpoint, ratio)
+        if self._owes:
+            gateway.budget.worked(routed.decision.model)
+
     def _leave_endpoint(self) -> None:
+        """Give back what is held: the place at the endpoint, or the one in its queue."""
         self._call = None
         if self._at_endpoint and self._attempt is not None:
             self._at_endpoint = False
-            self._gateway.endpoints.ended(self._attempt.endpoint)
+            endpoint = self._attempt.endpoint
+            self._gateway.endpoints.ended(endpoint)
+            if endpoint.max_concurrency is not None:
+                self._gateway.admission.leave(endpoint)
+        elif self._ticket is not None:
+            self._ticket.cancel()
+            self._ticket = None
 
-    # Answering
-
-    def _pass(self, status: int, headers: AnswerHeaders, passed: heads.Passed) -> None:
-        """The answer is the client's; its head is sent with the first byte of its body."""
-        assert self._routed is not None
-        self._status = status
-        self._passed, self._headers = passed, headers
-        if passed.is_events or self._routed.stream:
-            self._events = sse.Events() if passed.is_events and not passed.has_length else None
-        else:
-            self._held, self._held_bytes = [], 0
-
-    def _write(self, data: bytes, *, is_whole: bool = False) -> None:
-        """Send bytes of the body, the first ones with the head; `is_whole`: there is no other."""
-        if self._passed is None:
-            if self._chunked and data:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
-            self._door.write(data)
-            return
-        attempt, routed, passed = self._attempt, self._routed, self._passed
-        assert attempt is not None and routed is not None
-        self._passed = None
-        self._first_byte_at = perf_counter()
-        self._gateway.endpoints.answered(attempt.endpoint)
-        routed.body = b""
-        if self._status in NO_BODY:
-            framing = heads.announced(self._headers)
-        elif is_whole:
-            framing = b"content-length: %d\r\n" % len(data)
-        elif passed.has_length:
-            framing = heads.announced(self._headers)
-        elif self.head.is_http_10:
-            framing = b""
-        else:
-            self._chunked = True
-            framing = b"transfer-encoding: chunked\r\n"
-            if data:
-                data = b"%x\r\n%b\r\n" % (len(data), data)
-        candidate = attempt.candidate
-        self._door.write(
-            b"".join(
-                (
-                    heads.status_line(self._status),
-                    passed.lines,
-                    framing,
-                    self._told(candidate.model, candidate.backend),
-                    b"\r\n" if self.keep_alive else heads.CLOSE,
-                    data,
-                )
-            )
-        )
+    # Ending
 
     def _broke_off(self, words: str, rest: bytes) -> None:
         """End an answer that will not be completed: mend it, say so, or break it off, as far as it came."""
@@ -356,46 +349,23 @@ class Exchange:
         if self._first_byte_at is None:
             routed.walk.count()
             self._misstep(Misstep(attempt.endpoint, words))
-            self._try_next()
+            self._try_next(is_retry=True)
             return
-        if self._events is None:
-            self.keep_alive = False
-            self._leave_endpoint()
-            self._door.abort()
-        else:
-            error = errors.StreamCut(f"The answer was cut off: {attempt.endpoint.name} {words}.")
-            last_event = rest + b"\n" if rest.endswith((b"\n", b"\r")) else b""
-            self._write(last_event + error.event())
-            if self._chunked:
-                self._door.write(b"0\r\n\r\n")
-            self._leave_endpoint()
-        self._finish(errors.StreamCut.code)
+        error = errors.StreamCut(f"The answer was cut off: {attempt.endpoint.name} {words}.")
+        self._cut(error, rest)
+        self._leave_endpoint()
+        self._finish(error.code)
 
     def _answer(self, reply: Reply) -> None:
         """Give the gateway's own answer."""
-        self._status = reply.status
-        lines = [
-            heads.status_line(reply.status),
-            *(b"%b: %b\r\n" % header for header in self._door.date_lines()),
-            *(b"%b: %b\r\n" % header for header in reply.headers),
-            b"content-type: application/json\r\ncontent-length: %d\r\n" % len(reply.body),
-            self._told("", "") if self._routed is not None else b"x-request-id: %b\r\n" % self._request_id,
-            b"\r\n" if self.keep_alive else heads.CLOSE,
-        ]
-        if self.head.method != b"HEAD":
-            lines.append(reply.body)
-        self._first_byte_at = perf_counter()
-        self._door.write(b"".join(lines))
+        self._reply(reply)
         self._finish(reply.code)
-
-    def _told(self, model: str, backend: str) -> bytes:
-        """The header lines that tell who answered, and why."""
-        assert self._routed is not None
-        answered, decision = (model, backend), self._routed.decision
-        return heads.told(decision, answered, self._tries, self._overhead, self._request_id)
 
     def _finish(self, code: str = "") -> None:
         self.response_complete = True
+        if self.deadline is not NEVER:
+            self.deadline = NEVER
+            self._gateway.deadlines.forget(self)
         begun_at, first_byte_at = self._begun_at, self._first_byte_at
         outcome = Outcome(
             self.head.place.label,
@@ -409,6 +379,7 @@ class Exchange:
             self._routed,
             self._attempt,
             self._detail,
+            self._used(),
         )
         self._gateway.recorder.finished(outcome)
         if self.disconnected:

@@ -6,33 +6,69 @@ without their `ended`.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from steelyard.routing.table import Endpoint, Table
+from steelyard_gateway import breaker
+from steelyard_gateway.breaker import Breaker, Cause, Circuit
 
-FIRST_REST_SECONDS = 1.0
-"""Pause after one failure; it doubles with each further one."""
+DEFAULT_REST_SECONDS = 2.0
+"""How long others come first after a 429 that names no time."""
 
-LONGEST_REST_SECONDS = 30.0
-"""The longest pause after failures."""
+STALE_SECONDS = 600.0
+"""Samples from before so long a silence say nothing of now."""
 
 logger = logging.getLogger(__name__)
+
+_NEVER = float("-inf")
 
 
 @dataclass(slots=True)
 class _State:
     in_flight: int = 0
-    failures: int = 0
     rest_until: float = 0.0
+    """Until then others come first, at its own request."""
+    pause_until: float = 0.0
+    """Until then nothing is sent there, at its own request."""
+    alive_at: float = _NEVER
+    """When it answered last, be it an error."""
     how: str = ""
+    """What is wrong with it while its breaker is not closed."""
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an endpoint stands, for people."""
+
+    circuit: Circuit
+    """Whether requests are let through."""
+    cause: Cause | None
+    """Why not all are; None: all are."""
+    seconds: float
+    """How long others still come first: by its breaker, or because it asked for a pause."""
+    pause_seconds: float
+    """How long nothing is sent there, because it asked for that."""
+    failures: int
+    """In a row."""
+    ttft_ratio: float | None
+    """Moving mean of actual ÷ expected time to the first byte; None: not known."""
 
 
 class LiveEndpoints:
     """Load and health by endpoint, fed by the request path and read by decisions."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(
+        self, now: Callable[[], float], is_full: Callable[[Endpoint], bool] = lambda endpoint: False
+    ) -> None:
+        """`is_full`: whether an endpoint has as many requests as it may have."""
         self._now = now
+        self.is_full = is_full
         self._states: dict[str, _State] = {}
+        self._table = Table()
+        self._peers: dict[str, list[list[str]]] | None = None
+
+    # What decisions read
 
     def in_flight(self, endpoint: Endpoint) -> int:
         """Requests under way on this endpoint."""
@@ -40,61 +76,156 @@ class LiveEndpoints:
         return 0 if state is None else state.in_flight
 
     def is_resting(self, endpoint: Endpoint) -> bool:
-        """Whether it failed lately or asked for a pause."""
+        """Whether others come first: it failed lately, is slow, or asked for a pause."""
         state = self._states.get(endpoint.name)
-        return state is not None and state.rest_until > 0.0 and state.rest_until > self._now()
+        if state is None:
+            return False
+        until = state.breaker.until
+        if not (until or state.rest_until):
+            return False
+        return max(until, state.rest_until) > self._now()
 
-    def rest_seconds(self, endpoint: Endpoint) -> float:
-        """How long it still rests; 0 when it does not."""
-        state = self._states.get(endpoint.name)
-        return 0.0 if state is None else max(state.rest_until - self._now(), 0.0)
-
-    def failures(self, endpoint: Endpoint) -> int:
-        """Failures in a row."""
-        state = self._states.get(endpoint.name)
-        return 0 if state is None else state.failures
-
-    def how_failed(self, endpoint: Endpoint) -> str:
-        """How it failed last, as the rest of a sentence that begins with its name; empty when it answers."""
-        state = self._states.get(endpoint.name)
-        return "" if state is None else state.how
+    # What the request path tells
 
     def started(self, endpoint: Endpoint) -> None:
         """A request was handed to this endpoint."""
-        self._state(endpoint).in_flight += 1
+        state = self._states.get(endpoint.name) or self._state(endpoint)
+        state.in_flight += 1
+        if state.breaker.until:
+            state.breaker.started(self._now())
 
     def ended(self, endpoint: Endpoint) -> None:
         """That request is over."""
-        self._state(endpoint).in_flight -= 1
+        self._states[endpoint.name].in_flight -= 1
 
-    def answered(self, endpoint: Endpoint) -> None:
-        """It gave an answer that is no failure of its own: failures are forgiven."""
-        state = self._state(endpoint)
-        if state.failures:
+    def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
+        """It gave an answer that is no failure of its own: failures are forgiven.
+
+        `ratio` is actual ÷ expected time to the first byte of a stream; 0: nothing was expected.
+        """
+        state, now = self._states.get(endpoint.name) or self._state(endpoint), self._now()
+        health = state.breaker
+        if now - state.alive_at > STALE_SECONDS:
+            health.forget()
+        state.alive_at = now
+        if health.cause is None:
+            if health.answered(now, ratio):
+                self._judge(endpoint, now)
+            return
+        health.answered(now, ratio)
+        if health.cause is None:
             logger.info("endpoint answers again", extra=_fields(endpoint))
-        state.failures, state.rest_until, state.how = 0, 0.0, ""
 
     def failed(self, endpoint: Endpoint, how: str) -> None:
         """It failed: it rests, the longer the more often in a row. Logged when it begins or changes."""
         state = self._state(endpoint)
-        if how != state.how:
+        if how != self.how_failed(endpoint):
             logger.warning("endpoint failed", extra=_fields(endpoint) | {"detail": how})
         state.how = how
-        pause = min(FIRST_REST_SECONDS * 2 ** min(state.failures, 10), LONGEST_REST_SECONDS)
-        state.failures += 1
-        state.rest_until = max(state.rest_until, self._now() + pause)
+        state.breaker.failed(self._now())
 
-    def rest(self, endpoint: Endpoint, seconds: float) -> None:
-        """It asked for a pause."""
-        state = self._state(endpoint)
-        state.rest_until = max(state.rest_until, self._now() + seconds)
+    def answered_500(self, endpoint: Endpoint, request_key: int) -> None:
+        """It answered 500, which may be the request's fault: a failure only where most requests get it.
+
+        `request_key` is the same for the same request, so that a client that insists counts once.
+        """
+        state, now = self._state(endpoint), self._now()
+        state.alive_at = now
+        was = state.breaker.cause
+        state.breaker.faulted(now, request_key)
+        if state.breaker.cause is not was:
+            state.how = "answered most requests with 500"
+            logger.warning("endpoint failed", extra=_fields(endpoint) | {"detail": state.how})
+
+    def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
+        """It asked for a pause: nothing is sent there meanwhile. None: for how long? Others come first."""
+        state, now = self._state(endpoint), self._now()
+        state.alive_at = now
+        until = now + (DEFAULT_REST_SECONDS if seconds is None else seconds)
+        state.rest_until = max(state.rest_until, until)
+        if seconds is not None:
+            state.pause_until = max(state.pause_until, until)
+
+    # What the request path asks
+
+    def pause_seconds(self, endpoint: Endpoint) -> float:
+        """How long the pause that it asked for still lasts; 0: there is none."""
+        state = self._states.get(endpoint.name)
+        if state is None or not state.pause_until:
+            return 0.0
+        return max(state.pause_until - self._now(), 0.0)
+
+    def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
+        """Whether it answered nothing at all for so many seconds."""
+        state = self._states.get(endpoint.name)
+        return state is None or self._now() - state.alive_at >= seconds
+
+    def under_way(self, endpoint: Endpoint) -> int:
+        """Requests in flight on the endpoints that serve the same models as this one, itself included."""
+        names = {endpoint.name}.union(*self._peers_of(endpoint.name))
+        return sum(self._states[name].in_flight for name in names if name in self._states)
+
+    # What people read
+
+    def rest_seconds(self, endpoint: Endpoint) -> float:
+        """How long it still rests; 0 when it does not."""
+        return self.health(endpoint).seconds
+
+    def failures(self, endpoint: Endpoint) -> int:
+        """Failures in a row."""
+        return self.health(endpoint).failures
+
+    def how_failed(self, endpoint: Endpoint) -> str:
+        """What is wrong with it, as the rest of a sentence that begins with its name; empty: nothing."""
+        state = self._states.get(endpoint.name)
+        return "" if state is None or state.breaker.cause is None else state.how
+
+    def health(self, endpoint: Endpoint) -> Health:
+        """How it stands."""
+        state, now = self._states.get(endpoint.name) or _State(), self._now()
+        health = state.breaker
+        return Health(
+            circuit=health.circuit(now),
+            cause=health.cause,
+            seconds=max(health.until - now, state.rest_until - now, 0.0),
+            pause_seconds=max(state.pause_until - now, 0.0),
+            failures=health.failures,
+            ttft_ratio=health.ratio or None,
+        )
+
+    # New tables
 
     def forget_all_but(self, table: Table) -> None:
-        """Drop what is known of idle endpoints that this table no longer has."""
+        """Drop what is known of idle endpoints that this table no longer has; it says who is whose peer."""
+        self._table, self._peers = table, None
         kept = {endpoint.name for pair in table.candidates for endpoint in pair.endpoints}
         for name in [name for name, state in self._states.items() if name not in kept]:
             if self._states[name].in_flight == 0:
                 del self._states[name]
+
+    def _judge(self, endpoint: Endpoint, now: float) -> None:
+        """Eject a slow endpoint if its peers allow it."""
+        state = self._state(endpoint)
+        groups = [
+            [self._states[name].breaker if name in self._states else Breaker() for name in group]
+            for group in self._peers_of(endpoint.name)
+        ]
+        if breaker.eject_slow(state.breaker, groups, now):
+            state.how = f"sends its first byte {state.breaker.ratio:.1f} times as late as expected"
+            logger.warning("endpoint is slow", extra=_fields(endpoint) | {"detail": state.how})
+
+    def _peers_of(self, name: str) -> list[list[str]]:
+        """The names of the endpoints of each model that this one serves; sorted out once per table."""
+        if self._peers is None:
+            by_model: dict[str, dict[str, None]] = {}
+            for pair in self._table.candidates:
+                by_model.setdefault(pair.model, {}).update((one.name, None) for one in pair.endpoints)
+            self._peers = {}
+            for names in by_model.values():
+                group = list(names)
+                for one in group:
+                    self._peers.setdefault(one, []).append(group)
+        return self._peers.get(name, [])
 
     def _state(self, endpoint: Endpoint) -> _State:
         state = self._states.get(endpoint.name)

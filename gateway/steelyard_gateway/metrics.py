@@ -3,8 +3,10 @@
 Requests are counted in plain integers on the request path and turned into samples when scraped.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import (
@@ -14,10 +16,14 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from steelyard_gateway.admission import Admission
+from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.current import Current
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.recording import Histogram, Label, Recorder
-from steelyard_gateway.sources.kubernetes import KubernetesSource
+
+if TYPE_CHECKING:  # loaded where there is a cluster
+    from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 
 class Metrics:
@@ -28,13 +34,18 @@ class Metrics:
         current: Current,
         live: LiveEndpoints,
         recorder: Recorder,
-        now: Callable[[], float],
-        kubernetes: KubernetesSource | None = None,
+        admission: Admission,
+        budget: RetryBudget,
+        *,
+        now: Callable[[], float] = time.time,
+        kubernetes: "KubernetesSource | None" = None,
     ) -> None:
         self._kubernetes = kubernetes
         self._current = current
         self._live = live
         self._recorder = recorder
+        self._admission = admission
+        self._budget = budget
         self._now = now
         self._reload_failures = 0
         self._registry = CollectorRegistry(auto_describe=False)
@@ -79,6 +90,16 @@ class Metrics:
             labels,
             {label: timing.first_bytes for label, timing in timings.items()},
         )
+        tokens = CounterMetricFamily(
+            "steelyard_tokens",
+            "Tokens of answers, as engines told them or estimated; cached ones are part of the prompt's.",
+            labels=[*labels, "direction", "source"],
+        )
+        for label, timing in timings.items():
+            for source, every in (("told", timing.told), ("estimated", timing.estimated)):
+                for direction, number in zip(("prompt", "completion", "cached"), every, strict=True):
+                    tokens.add_metric([*label, direction, source], number)
+        yield tokens
         yield _family(
             "steelyard_overhead_seconds",
             "Time spent on parsing and deciding.",
@@ -86,6 +107,7 @@ class Metrics:
             {(): self._recorder.overhead},
         )
         yield from self._gauges()
+        yield from self._brakes()
 
     def _gauges(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily(
@@ -116,6 +138,32 @@ class Metrics:
         )
         failures.add_metric([], self._reload_failures)
         yield failures
+
+    def _brakes(self) -> Iterator[Metric]:
+        """What keeps requests from engines that have enough."""
+        admission = self._admission
+        queued = GaugeMetricFamily(
+            "steelyard_queued_requests",
+            "Requests that wait for a slot of maxConcurrency.",
+            labels=["backend"],
+        )
+        for backend, count in admission.waiting().items():
+            queued.add_metric([backend], count)
+        waits = CounterMetricFamily(
+            "steelyard_queue_waits", "Requests that began to wait for a slot.", labels=["backend"]
+        )
+        for backend, count in admission.waits.items():
+            waits.add_metric([backend], count)
+        refusals = CounterMetricFamily(
+            "steelyard_queue_refusals", "Requests that got no slot.", labels=["backend", "reason"]
+        )
+        for (backend, reason), count in admission.refusals.items():
+            refusals.add_metric([backend, reason], count)
+        retries = CounterMetricFamily(
+            "steelyard_retries_refused", "Failed requests that the retry budget did not allow to send again."
+        )
+        retries.add_metric([], self._budget.refused)
+        yield from (queued, waits, refusals, retries)
 
     def _source(self) -> Iterator[Metric]:
         age = GaugeMetricFamily(

@@ -11,6 +11,7 @@ import msgspec
 
 from steelyard.routing.decision import Attempt, AttemptWalk, Decision
 from steelyard.routing.table import Endpoint
+from steelyard_gateway.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
 """Header lines in order; names in lower case."""
@@ -61,7 +62,13 @@ class Routed(msgspec.Struct, gc=False):
     body: bytes
     """The client's body as it came; emptied once an engine's answer began, for then it is needed no more."""
     model_span: tuple[int, int]
-    """Where the JSON value of `model`, quotes included, stands in `body`; only it is replaced."""
+    """Where the value of `model` stands in `body`: of JSON with its quotes, of a form the bare text."""
+    prompt_tokens: int = 0
+    """Estimated length of the prompt, in tokens."""
+    signature: str | None = None
+    """The policy's signature of answers; None: answers are not signed."""
+    comment_seconds: int = 0
+    """So often a client that waits for a stream is sent a comment; 0: never."""
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +96,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The attempt that answered, or the last one."""
     detail: str = ""
     """What the client was told of the endpoints that failed; empty where one answered."""
+    usage: Usage | None = None
+    """Tokens; None: no engine's answer was passed on."""
 
 
 class Router(Protocol):
@@ -110,16 +119,41 @@ class Endpoints(Protocol):
         """That request is over, well or badly; called exactly once for each `started`."""
         ...
 
-    def answered(self, endpoint: Endpoint) -> None:
-        """It gave an answer that is no failure of its own."""
+    def in_flight(self, endpoint: Endpoint) -> int:
+        """Requests under way there."""
+        ...
+
+    def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
+        """It gave an answer that is no failure of its own. `ratio`: its time to the first byte divided by the
+        expected one; 0: not judged."""
+        ...
+
+    def answered_500(self, endpoint: Endpoint, request_key: int) -> None:
+        """It answered 500 to the request with this key, which may be the request's fault."""
         ...
 
     def failed(self, endpoint: Endpoint, how: str) -> None:
         """It failed: not reachable, reset, 502, 503, 504, too late; `how` ends a sentence about it."""
         ...
 
-    def rest(self, endpoint: Endpoint, seconds: float) -> None:
-        """It asked for a pause of so many seconds (Retry-After)."""
+    def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
+        """It asked for a pause, of so many seconds where it named any (Retry-After)."""
+        ...
+
+    def is_resting(self, endpoint: Endpoint) -> bool:
+        """Whether it failed lately or asked for a pause."""
+        ...
+
+    def pause_seconds(self, endpoint: Endpoint) -> float:
+        """How long the pause that it named still lasts; 0: none."""
+        ...
+
+    def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
+        """Whether it answered nobody for so long."""
+        ...
+
+    def under_way(self, endpoint: Endpoint) -> int:
+        """Requests under way on it and on those that serve the same models."""
         ...
 
 

@@ -13,6 +13,7 @@ from steelyard.api.resources import Key, ResourceSet
 from steelyard.routing import endpoints
 from steelyard.routing.table import Problem
 from steelyard_gateway import current
+from steelyard_gateway.admission import Admission
 from steelyard_gateway.live import LiveEndpoints
 
 logger = logging.getLogger(__name__)
@@ -22,11 +23,18 @@ class Publisher:
     """The one writer of `Current`."""
 
     def __init__(
-        self, holder: current.Current, live: LiveEndpoints, namespace: str, *, trusts_status: bool = False
+        self,
+        holder: current.Current,
+        live: LiveEndpoints,
+        admission: Admission,
+        namespace: str,
+        *,
+        trusts_status: bool = False,
     ) -> None:
         """`trusts_status`: somebody keeps the models in a backend's status current."""
         self._current = holder
         self._live = live
+        self._admission = admission
         self._namespace = namespace
         self._trusts_status = trusts_status
         self._resources = ResourceSet()
@@ -71,6 +79,7 @@ class Publisher:
         snapshot = current.snapshot(resources, self._namespace, int(time.time()), self._invalid)
         self._current.snapshot = snapshot
         self._live.forget_all_but(snapshot.table)
+        self._admission.follow(snapshot.table)
         self._log(snapshot)
 
     def _with_models(self, key: Key, backend: LLMBackend) -> LLMBackend:

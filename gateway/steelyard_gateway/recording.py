@@ -13,6 +13,7 @@ from typing import BinaryIO
 import msgspec
 
 from steelyard_gateway.ports import Outcome
+from steelyard_gateway.usage import Usage
 
 DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds for answers of language models: from a cached word to a long report."""
@@ -26,15 +27,16 @@ FLUSH_BYTES = 16_384
 Label = tuple[str, str, str]
 """Policy, model, backend; empty where there was none."""
 
-_Key = tuple[str, int, str, str, bool, str | None, Label]
-"""Path, status, code, model asked for, whether streamed, category, label."""
+_Key = tuple[str, int, str, str, bool, str | None, str, str, str]
+"""Path, status, code, model asked for, whether streamed, category, and the label."""
 
 _LINE = (
-    b'{"time":"%b.%03dZ","level":"INFO","event":"request","request_id":%b,'
+    b'{"time":"%b.%03dZ","level":"INFO","event":"request","request_id":"%b",'
     b'"duration_ms":%.2f,"overhead_us":%d,"attempts":%d,%b'
 )
-_TTFB = b'"ttfb_ms":%.2f,'
-_NOBODY: Label = ("", "", "")
+_TTFB = b'"ttfb_ms":%.2f,%b'
+_TOKENS = b'"prompt_tokens":%d,"completion_tokens":%d,"cached_tokens":%d,%b'
+_ESTIMATED = _TOKENS[:-2] + b'"tokens_estimated":true,%b'
 
 
 class Histogram:
@@ -64,7 +66,7 @@ class Histogram:
 class Timings:
     """What is counted of the requests of one label."""
 
-    __slots__ = ("attempts", "durations", "first_bytes", "tokens")
+    __slots__ = ("attempts", "durations", "estimated", "first_bytes", "told")
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -73,8 +75,17 @@ class Timings:
         """From request to end of answer, in seconds."""
         self.first_bytes = Histogram(DURATION_BUCKETS_SECONDS)
         """From request to first byte of the answer, in seconds."""
-        self.tokens: dict[tuple[str, bool], int] = {}
-        """Tokens by direction (prompt, completion, cached) and whether they are estimated."""
+        self.told = [0, 0, 0]
+        """Tokens that engines told: of prompts, of completions, and of prompts from their caches."""
+        self.estimated = [0, 0, 0]
+        """Tokens that were estimated, likewise."""
+
+    def count(self, used: Usage) -> None:
+        """Count the tokens of one request."""
+        counts = self.estimated if used.estimated else self.told
+        counts[0] += used.prompt_tokens
+        counts[1] += used.completion_tokens
+        counts[2] += used.cached_tokens
 
 
 class Series:
@@ -83,7 +94,8 @@ class Series:
     __slots__ = ("code", "count", "label", "path", "status", "timings", "words")
 
     def __init__(self, key: _Key, timings: Timings | None) -> None:
-        self.path, self.status, self.code, *_, self.label = key
+        self.path, self.status, self.code = key[:3]
+        self.label: Label = key[-3:]
         self.count = 0
         """How many there were."""
         self.timings = timings
@@ -114,13 +126,21 @@ class Recorder:
             series = self._series[key] = self._new(key, outcome)
         series.count += 1
         self.overhead.observe(outcome.overhead_seconds)
-        timings = series.timings
+        words, timings, used = series.words, series.timings, outcome.usage
         if timings is not None:
             timings.attempts += outcome.attempts
             timings.durations.observe(outcome.duration_seconds)
-            if outcome.ttfb_seconds is not None:
-                timings.first_bytes.observe(outcome.ttfb_seconds)
-        self._note(outcome, series.words)
+            first_byte_seconds = outcome.ttfb_seconds
+            if first_byte_seconds is not None:
+                timings.first_bytes.observe(first_byte_seconds)
+                words = _TTFB % (first_byte_seconds * 1e3, words)
+            if used is not None:
+                timings.count(used)
+                tokens = (used.prompt_tokens, used.completion_tokens, used.cached_tokens)
+                words = (_ESTIMATED if used.estimated else _TOKENS) % (*tokens, words)
+        if outcome.detail:
+            words = b'"detail":%b,%b' % (msgspec.json.encode(outcome.detail), words)
+        self._note(outcome, words)
 
     def series(self) -> Iterator[Series]:
         """All series."""
@@ -134,7 +154,7 @@ class Recorder:
             self._out.flush()
 
     def _new(self, key: _Key, outcome: Outcome) -> Series:
-        label = key[-1]
+        label = key[-3:]
         if outcome.routed is None:
             return Series(key, None)
         timings = self.timings.get(label)
@@ -148,14 +168,10 @@ class Recorder:
         if second != self._second:
             self._second = second
             self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
-        if outcome.ttfb_seconds is not None:
-            words = _TTFB % (outcome.ttfb_seconds * 1e3) + words
-        if outcome.detail:
-            words = b'"detail":%b,%b' % (msgspec.json.encode(outcome.detail), words)
         line = _LINE % (
             self._date,
             (now - second) * 1000,
-            _quoted(outcome.request_id),
+            outcome.request_id,
             outcome.duration_seconds * 1e3,
             outcome.overhead_seconds * 1e6,
             outcome.attempts,
@@ -169,27 +185,21 @@ class Recorder:
 
 def _key(outcome: Outcome) -> _Key:
     routed, attempt = outcome.routed, outcome.attempt
+    path, status, code = outcome.path, outcome.status, outcome.code
     if routed is None:
-        return (outcome.path, outcome.status, outcome.code, "", False, None, _NOBODY)
+        return path, status, code, "", False, None, "", "", ""
     decision = routed.decision
     policy = "" if decision.policy is None else decision.policy.name
     if attempt is None:
-        label = (policy, "", "")
-    else:
-        label = (policy, attempt.candidate.model, attempt.candidate.backend)
+        return path, status, code, decision.model, routed.stream, decision.category, policy, "", ""
+    pair = attempt.candidate
     return (
-        outcome.path,
-        outcome.status,
-        outcome.code,
-        decision.model,
-        routed.stream,
-        decision.category,
-        label,
-    )
+        path, status, code, decision.model, routed.stream, decision.category, policy, pair.model, pair.backend
+    )  # fmt: skip
 
 
 def _words(key: _Key) -> bytes:
-    path, status, code, asked, stream, category, (policy, model, backend) = key
+    path, status, code, asked, stream, category, policy, model, backend = key
     told = {
         "path": path,
         "status": status,
@@ -202,10 +212,3 @@ def _words(key: _Key) -> bytes:
         "code": code,
     }
     return msgspec.json.encode({name: value for name, value in told.items() if value})[1:] + b"\n"
-
-
-def _quoted(request_id: bytes) -> bytes:
-    """The id as JSON; it is visible ASCII."""
-    if b'"' in request_id or b"\\" in request_id:
-        return msgspec.json.encode(request_id.decode("ascii"))
-    return b'"%b"' % request_id

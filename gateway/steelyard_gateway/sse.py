@@ -1,9 +1,14 @@
-"""What must be known of a stream of server-sent events to end it well. Events are never changed or kept.
+"""A stream of server-sent events on its way: what must be known of it, and the edits that were asked for.
 
-Invariant: what `Events` hands out, joined with what it holds at the end, are the bytes that came in.
+Rule 1. Without edits, what `Events` hands out, joined with what it holds at the end, are the bytes that came.
+Rule 2. An edit sees whole events only, each once; how the stream was cut on its way makes no difference.
+Rule 3. Nothing is kept but an unfinished event, the last piece, and the last piece that tells of usage.
 """
 
 import re
+from collections.abc import Callable
+
+import msgspec
 
 MOST_HELD_BYTES = 65_536
 """A longer unfinished event is passed on as it comes, so that memory stays bounded."""
@@ -11,18 +16,36 @@ MOST_HELD_BYTES = 65_536
 TAIL_BYTES = 128
 """How much of the end is looked at for the closing event."""
 
+USAGE = b'"usage":'
+"""A member of that name; within a string its quotes would be escaped."""
+
+WAITING = b": waiting\n\n"
+"""A comment for clients and proxies that take silence for the end; clients skip it."""
+
+DATA = re.compile(rb"(?:\A|[\r\n])data: ?([^\r\n]*)")
+"""What an event says, where it says it in one line."""
+
+Edit = Callable[[bytes], bytes]
+"""Changes whole events."""
+
 _BLANK = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_BLANK_LINE = re.compile(rb"(\r\n\r\n|\n\n|\r\r)")
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\] *(?:[\r\n]|\Z)")
 
 
 class Events:
-    """A stream on its way: passes whole events and holds back an unfinished one."""
+    """A stream on its way: passes whole events, edited, and holds back an unfinished one."""
 
-    __slots__ = ("_held", "_tail")
+    __slots__ = ("_edits", "_held", "_last", "number", "told")
 
-    def __init__(self) -> None:
+    def __init__(self, edits: tuple[Edit, ...] = ()) -> None:
+        self.number = 0
+        """Events so far, about: those that carry data."""
+        self.told = b""
+        """The last piece in which the engine told of usage; empty: none did."""
+        self._edits = edits
         self._held = b""
-        self._tail = b"\n"
+        self._last = b"\n"
 
     def whole(self, data: bytes) -> bytes:
         """The events that are complete with this piece; empty where none is."""
@@ -37,18 +60,35 @@ class Events:
             elif len(data) <= MOST_HELD_BYTES:
                 self._held = data
                 return b""
-        self._look_at(data)
-        return data
+        return self._pass(data)
 
     def rest(self) -> bytes:
         """What is held back still; for a stream that ended by its framing."""
         rest, self._held = self._held, b""
-        self._look_at(rest)
-        return rest
+        return self._pass(rest) if rest else rest
 
     def is_done(self) -> bool:
         """Whether the closing event `data: [DONE]` was among the last that came."""
-        return _DONE.search(self._tail) is not None
+        return _DONE.search(self._last, max(0, len(self._last) - TAIL_BYTES)) is not None
 
-    def _look_at(self, data: bytes) -> None:
-        self._tail = data[-TAIL_BYTES:] if len(data) >= TAIL_BYTES else (self._tail + data)[-TAIL_BYTES:]
+    def _pass(self, data: bytes) -> bytes:
+        if USAGE in data:
+            self.told = data
+        self.number += data.count(b"data:")
+        self._last = data if len(data) > TAIL_BYTES else self._last[-TAIL_BYTES:] + data
+        for edit in self._edits:
+            data = edit(data)
+        return data
+
+
+def split(data: bytes) -> list[bytes]:
+    """Events and the blank lines that end them, in turn; the last is an unfinished event, or empty."""
+    return _BLANK_LINE.split(data)
+
+
+def error(answer: bytes) -> bytes | None:
+    """An engine's error as an event, for a stream whose head was sent already; None: it is no JSON."""
+    try:
+        return b"data: %b\n\n" % msgspec.json.format(answer, indent=-1)
+    except msgspec.DecodeError:
+        return None

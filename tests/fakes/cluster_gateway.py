@@ -113,8 +113,9 @@ class Lines(logging.Handler):
 class ClusterGateway:
     """A gateway that listens; `gateway` makes one. An exception in its log is an error."""
 
-    def __init__(self, api: FakeApiServer, api_url: str) -> None:
+    def __init__(self, api: FakeApiServer, api_url: str, gateway_service: str = "") -> None:
         self.api = api
+        self._gateway_service = gateway_service
         self.lines = Lines()
         self._thread = Thread(target=lambda: uvloop.run(self._serve(api_url)), name="gateway")
 
@@ -187,21 +188,26 @@ class ClusterGateway:
             namespace=NAMESPACE,
             drain_seconds=5,
             max_body_bytes=2**20,
+            gateway_service=self._gateway_service,
+            gateway_name="me",
         )
         await App(settings, io.BytesIO(), configuration(api_url)).serve(self._stop)
 
 
 @contextmanager
 def gateway(
-    *objects: Object, before: Callable[[FakeApiServer], None] | None = None
+    *objects: Object, before: Callable[[FakeApiServer], None] | None = None, gateway_service: str = ""
 ) -> Iterator[ClusterGateway]:
-    """A gateway over a FakeApiServer with these objects, ready unless `before` has done something to it."""
+    """A gateway over a FakeApiServer with these objects, ready unless `before` has done something to it.
+
+    Its own pod is called me.
+    """
     with fake_api_server() as (url, api):
         for one in objects:
             put(api, one)
         if before is not None:
             before(api)
-        running = ClusterGateway(api, url)
+        running = ClusterGateway(api, url, gateway_service)
         with running.up():
             if before is None:
                 running.until(running.ready, "readiness")

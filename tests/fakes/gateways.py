@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -20,10 +20,13 @@ from uvicorn.server import ServerState
 from steelyard.api.backend import Location, Timeouts
 from steelyard.routing.decision import Attempt, AttemptWalk, Decision
 from steelyard.routing.table import Candidate, Endpoint, Price
-from steelyard_gateway import protocol
+from steelyard_gateway import draining, protocol
+from steelyard_gateway.admission import Admission
+from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.exchange import Gateway
+from steelyard_gateway.parts import Gateway
 from steelyard_gateway.ports import Headers, Outcome, Reply, Routed
+from steelyard_gateway.shares import Fleet
 from steelyard_gateway.upstream.client import Client
 
 SECONDS = 10.0
@@ -70,6 +73,7 @@ class FixedRouter:
     def __init__(self, candidates: Sequence[Candidate], max_attempts: int = 3) -> None:
         self.seen: list[tuple[bytes, str, Headers, bytes]] = []
         self.replies: dict[str, Reply] = {}
+        self.fields: dict[str, Any] = {}
         self.decision = _decision(candidates, max_attempts) if candidates else None
 
     def decide_for(self, place: Endpoint) -> None:
@@ -77,7 +81,7 @@ class FixedRouter:
         self.decision = _decision([candidate(place)], 1)
 
     def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
-        """The same decision for everything that is not set in `replies`."""
+        """The same decision for everything that is not set in `replies`, with `fields` besides."""
         self.seen.append((method, path, headers, body))
         reply = self.replies.get(path)
         if reply is not None:
@@ -93,6 +97,7 @@ class FixedRouter:
             stream=asked.stream,
             body=body,
             model_span=(start, start + len(value)),
+            **self.fields,
         )
 
 
@@ -106,11 +111,8 @@ def _decision(candidates: Sequence[Candidate], max_attempts: int) -> Decision:
         distribution=(),
         category=None,
         level=None,
-        weighed=(),
-        rejected=(),
         attempts=tuple(Attempt(one, place) for one in candidates for place in one.endpoints),
         max_attempts=max_attempts,
-        stayed=False,
     )
 
 
@@ -118,26 +120,48 @@ class LedgerEndpoints:
     """Writes down what it is told of endpoints."""
 
     def __init__(self) -> None:
-        self.in_flight: Counter[str] = Counter()
+        self.flights: Counter[str] = Counter()
         self.told: list[tuple[str, str]] = []
         self.rests: list[float] = []
+        self.pauses: dict[str, float] = {}
+        self.resting: set[str] = set()
+        self.alive: set[str] = set()
 
     def started(self, endpoint: Endpoint) -> None:
-        self.in_flight[endpoint.backend] += 1
+        self.flights[endpoint.backend] += 1
+
+    def in_flight(self, endpoint: Endpoint) -> int:
+        return self.flights[endpoint.backend]
 
     def ended(self, endpoint: Endpoint) -> None:
-        self.in_flight[endpoint.backend] -= 1
-        assert self.in_flight[endpoint.backend] >= 0
+        self.flights[endpoint.backend] -= 1
+        assert self.flights[endpoint.backend] >= 0
 
-    def answered(self, endpoint: Endpoint) -> None:
+    def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
         self.told.append(("answered", endpoint.backend))
+
+    def answered_500(self, endpoint: Endpoint, request_key: int) -> None:
+        self.told.append(("answered 500", endpoint.backend))
 
     def failed(self, endpoint: Endpoint, how: str) -> None:
         self.told.append(("failed", endpoint.backend))
 
-    def rest(self, endpoint: Endpoint, seconds: float) -> None:
+    def is_resting(self, endpoint: Endpoint) -> bool:
+        return endpoint.backend in self.pauses or endpoint.backend in self.resting
+
+    def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
         self.told.append(("rest", endpoint.backend))
-        self.rests.append(seconds)
+        if seconds is not None:
+            self.rests.append(seconds)
+
+    def pause_seconds(self, endpoint: Endpoint) -> float:
+        return self.pauses.get(endpoint.backend, 0.0)
+
+    def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
+        return endpoint.backend not in self.alive
+
+    def under_way(self, endpoint: Endpoint) -> int:
+        return self.flights.total()
 
 
 class LedgerRecorder:
@@ -284,11 +308,28 @@ class RunningGateway:
 
     def wait_for_start(self) -> None:
         """Wait until an attempt is under way."""
-        self._poll(lambda: +self.endpoints.in_flight != Counter())
+        self._poll(lambda: +self.endpoints.flights != Counter())
+
+    def wait_for_queue(self, number: int) -> None:
+        """Wait until so many requests wait for a slot."""
+        self._poll(lambda: self.admission.waiting().total() == number)
+
+    def do(self, step: Callable[[], None]) -> None:
+        """Take this step where the gateway runs."""
+        done = Event()
+        self._loop.call_soon_threadsafe(step)
+        self._loop.call_soon_threadsafe(done.set)
+        assert done.wait(SECONDS)
 
     def wait_until_full(self) -> None:
         """Wait until a client's queue is full."""
         self._poll(lambda: any(_is_full(one) for one in list(self._state.connections)))
+
+    def idle_seconds_left(self) -> float:
+        """How long the only connection will be kept from now on without a request."""
+        (connection,) = self._state.connections
+        assert isinstance(connection, protocol.GatewayProtocol)
+        return connection.deadline - perf_counter()
 
     def wait_for_connections(self, number: int) -> None:
         """Wait until so many clients are connected and what they sent was read."""
@@ -304,8 +345,14 @@ class RunningGateway:
             Event().wait(0.005)
 
     def shut_down(self) -> None:
-        """Do to each connection what uvicorn does on SIGTERM."""
-        self._loop.call_soon_threadsafe(lambda: [one.shutdown() for one in list(self._state.connections)])
+        """Do to each connection what is done on SIGTERM, without a grace time."""
+
+        def begin() -> None:
+            draining.begin(self._made, 0.0)
+            for one in list(self._state.connections):
+                one.shutdown()
+
+        self._loop.call_soon_threadsafe(begin)
 
     def stop(self) -> None:
         """Stop at once, and drop every connection."""
@@ -321,8 +368,11 @@ class RunningGateway:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         deadlines = Deadlines()
         client = Client(deadlines, self._keep_seconds)
-        gateway = Gateway(self.router, self.endpoints, self.recorder, client)
-        made = protocol.protocol_class(gateway, deadlines, self._limits)
+        self.admission = Admission(deadlines, perf_counter, Fleet())
+        gateway = Gateway(
+            self.router, self.endpoints, self.recorder, client, self.admission, deadlines, RetryBudget()
+        )
+        self._made = made = protocol.protocol_class(gateway, deadlines, self._limits)
         config = uvicorn.Config(page, ws="none", lifespan="off", log_config=None, access_log=False)
         config.load()
         self._state = ServerState()
@@ -372,4 +422,4 @@ def gateway(
         yield running
     finally:
         running.stop()
-    assert +running.endpoints.in_flight == Counter()
+    assert +running.endpoints.flights == Counter()

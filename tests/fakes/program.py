@@ -47,6 +47,11 @@ class Gateway:
             if line["event"] == event:
                 return line
 
+    def wait_for_silence(self) -> None:
+        """Wait until nobody is left who could write a line."""
+        self._reader.join(SECONDS)
+        assert not self._reader.is_alive()
+
     def chat(self, text: str = "What is 7 + 5?", model: str = "auto", **headers: str) -> httpx.Response:
         """The answer to one chat request; header names are written with underscores."""
         body = {"model": model, "messages": [{"role": "user", "content": text}]}
@@ -70,8 +75,9 @@ class Gateway:
 
 @contextmanager
 def gateway(directory: Path, *flags: str) -> Iterator[Gateway]:
-    """A gateway over this folder, on free ports."""
-    words = ["-m", "steelyard_gateway", "--source", f"file:{directory}", "--port", "0", "--admin-port", "0"]
+    """A gateway over this folder, on free ports; no grace time unless the flags say one."""
+    source, ports = ["--source", f"file:{directory}"], ["--port", "0", "--admin-port", "0"]
+    words = ["-m", "steelyard_gateway", *source, *ports, "--grace-seconds", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STEELYARD_")}
     with subprocess.Popen(
         [sys.executable, *words, *flags], stderr=subprocess.PIPE, env=environment, cwd=_REPOSITORY

@@ -68,7 +68,7 @@ FAILOVER = {
     ),
     "it answers 404 with a web page": (
         says(answer(b"<html>secret", "404 Not Found", b"content-type: text/html\r\n")),
-        "answered 404",
+        "answered 404, as if there were no such path: correct the backend's url",
         "failed",
     ),
     "it answers 200 with a web page": (

@@ -1,0 +1,87 @@
+"""What a request does where every slot of an endpoint is in use: another endpoint of the model, or the queue.
+
+Rule 1. It waits only while all endpoints of the model that are up are full, `maxWaitSeconds` in all.
+Rule 2. After that the next model of the decision has its turn, and at the end the client is told 429.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from steelyard.api.policy import DEFAULT_MAX_WAIT_SECONDS
+from steelyard.routing.decision import Attempt
+from steelyard_gateway import errors
+from steelyard_gateway.admission import Refusal
+from steelyard_gateway.exchange import Exchange
+from steelyard_gateway.failover import Misstep
+from steelyard_gateway.ports import Reply, Routed
+
+logger = logging.getLogger(__name__)
+
+
+class Queueing(Exchange):
+    """An exchange that can wait for a slot; the waiter of its ticket."""
+
+    _full: Sequence[Attempt] = ()
+    _wait_until = 0.0
+
+    def admitted(self, name: str) -> None:
+        """A slot is free at this endpoint."""
+        self._safely(lambda: self._start_at(name))
+
+    def refused(self, refusal: Refusal) -> None:
+        """No slot was free in time."""
+        self._safely(lambda: self._pass_over(refusal))
+
+    def decide_anew(self) -> None:
+        """The endpoints are others now."""
+        self._safely(self._route_again)
+
+    def _wait(self, attempt: Attempt, routed: Routed) -> None:
+        gateway, equal = self._gateway, routed.walk.equal()
+        admission = gateway.admission
+        for other in equal:
+            if not gateway.endpoints.is_resting(other.endpoint) and admission.enter(other.endpoint):
+                routed.walk.prefer(other)
+                self._try(other, routed)
+                return
+        self._full = [one for one in equal if admission.is_full(one.endpoint)]
+        policy = routed.decision.policy
+        seconds = policy.spec.max_wait_seconds if policy else DEFAULT_MAX_WAIT_SECONDS
+        self._wait_until = self._wait_until or perf_counter() + seconds
+        given = admission.wait([one.endpoint for one in self._full], self, self._wait_until)
+        if isinstance(given, Refusal):
+            self._pass_over(given)
+        else:
+            self._ticket = given
+
+    def _start_at(self, name: str) -> None:
+        assert self._routed is not None
+        attempt = next(one for one in self._full if one.endpoint.name == name)
+        self._routed.walk.prefer(attempt)
+        self._try(attempt, self._routed)
+
+    def _pass_over(self, refusal: Refusal) -> None:
+        assert self._routed is not None
+        first = self._full[0]
+        words = f"cannot take model {first.candidate.model!r} now: it {refusal.words}"
+        self._misstep(Misstep(first.endpoint, words, status=429, rest_seconds=refusal.retry_after_seconds))
+        self._routed.walk.drop(self._full)
+        self._try_next(is_retry=False)
+
+    def _route_again(self) -> Reply | None:
+        assert self._routed is not None
+        self._body.append(self._routed.body)
+        return self._route()
+
+    def _safely(self, step: Callable[[], Reply | None]) -> None:
+        """Take a step that nobody waits for; an error in it is this request's only."""
+        self._ticket = None
+        try:
+            reply = step()
+        except Exception:
+            logger.exception("request failed", extra={"request_id": self._request_id.decode()})
+            self._leave_endpoint()
+            reply = errors.Internal("The gateway failed; its log says how.").reply()
+        if reply is not None:
+            self._answer(reply)

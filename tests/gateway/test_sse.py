@@ -1,0 +1,125 @@
+"""Streams of events: whole events pass, unfinished ones wait, and cuts on the way make no difference."""
+
+import json
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steelyard_gateway import sse, usage
+from steelyard_gateway.signature import Signer
+
+FOLDER = Path(__file__).parents[1] / "recordings"
+STREAMS = {
+    f"{path.parent.name}/{path.stem}": path.read_bytes()
+    for path in sorted(FOLDER.glob("*/*stream*.body"))
+    if path.read_bytes().startswith(b"data:")
+}
+EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":null}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+CASES = ["as it is", "edited"]
+
+
+def events_for(case: str) -> sse.Events:
+    """A stream without edits or with all; a signer is made anew, for it has a memory."""
+    return sse.Events() if case == "as it is" else sse.Events((usage.hide, Signer("\nModel: tiny").events))
+
+
+def passed(events: sse.Events, *pieces: bytes) -> bytes:
+    """All that comes out for these pieces."""
+    return b"".join(map(events.whole, pieces)) + events.rest()
+
+
+def test_a_piece_of_whole_events_is_passed_as_the_same_object() -> None:
+    assert sse.Events().whole(EVENT) is EVENT
+    assert sse.Events((usage.hide,)).whole(EVENT) is EVENT
+
+
+def test_an_unfinished_event_waits_for_its_end() -> None:
+    events = sse.Events()
+
+    assert events.whole(EVENT + DONE[:-1]) == EVENT
+    assert events.whole(b"\n" + EVENT) == DONE + EVENT
+
+
+def test_an_event_longer_than_what_is_held_passes_as_it_comes() -> None:
+    events = sse.Events()
+
+    assert len(events.whole(b"data: " + b"x" * sse.MOST_HELD_BYTES)) > sse.MOST_HELD_BYTES
+    assert events.whole(b"x") == b""
+    assert events.whole(b"\n\n") == b"x\n\n"
+
+
+@pytest.mark.parametrize("ending", [DONE, b"data:[DONE]\r\n\r\n", b"data: [DONE]", DONE + b": bye\n\n"])
+def test_a_stream_is_done_when_its_closing_event_came_however_it_is_spelled(ending: bytes) -> None:
+    for cut in range(len(ending)):
+        events = sse.Events()
+        passed(events, EVENT * 3, ending[:cut], ending[cut:])
+        assert events.is_done()
+
+
+def test_the_closing_event_is_seen_among_as_many_bytes_however_they_came() -> None:
+    comment = b": %b\n\n" % (b"x" * (sse.TAIL_BYTES - len(DONE) - 5))
+    for pieces in ((EVENT, DONE + comment), (EVENT + DONE, comment), (EVENT + DONE + comment,)):
+        events = sse.Events()
+        passed(events, *pieces)
+        assert events.is_done()
+
+
+@pytest.mark.parametrize("ending", [b"", b'data: "data: [DONE]"\n\n', DONE + EVENT * 3])
+def test_a_stream_is_not_done_before_its_closing_event(ending: bytes) -> None:
+    events = sse.Events()
+    passed(events, EVENT, ending)
+
+    assert not events.is_done()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_recorded_stream_cut_anywhere_gives_the_same_as_one_that_came_at_once(name: str, case: str) -> None:
+    body = STREAMS[name]
+    whole = events_for(case)
+    expected = passed(whole, body)
+
+    for cut in range(1, len(body)):
+        events = events_for(case)
+        assert passed(events, body[:cut], body[cut:]) == expected
+        assert (events.number, events.is_done()) == (whole.number, whole.is_done())
+        assert usage.of_stream(events) == usage.of_stream(whole)
+
+
+@pytest.mark.parametrize("case", CASES)
+@given(
+    lengths=st.lists(st.integers(1, 300), max_size=30), blank=st.sampled_from([b"\n\n", b"\r\n\r\n", b"\r\r"])
+)
+def test_a_stream_cut_many_times_gives_the_same_with_any_line_ends(
+    case: str, lengths: list[int], blank: bytes
+) -> None:
+    body = STREAMS["vllm-0.32.0/chat_stream"].replace(b"\n\n", blank)
+    borders = [0, *accumulate(lengths), len(body)]
+    pieces = [body[start:end] for start, end in pairwise(borders)]
+
+    assert passed(events_for(case), *pieces) == passed(events_for(case), body)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_recorded_stream_without_edits_passes_byte_for_byte(name: str) -> None:
+    assert passed(sse.Events(), *(bytes([byte]) for byte in STREAMS[name])) == STREAMS[name]
+
+
+def test_an_error_becomes_an_event_of_one_line() -> None:
+    answer = b'{\r\n "error": {"message": "too\\nlong",\n\n "code": 400}}'
+    event = sse.error(answer)
+
+    assert event is not None
+    assert event.startswith(b"data: {")
+    assert event.count(b"\n") == len(b"\n\n")
+    assert json.loads(event[len(b"data:") :]) == json.loads(answer)
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>", b'{"error":'])
+def test_what_is_no_json_becomes_no_event(answer: bytes) -> None:
+    assert sse.error(answer) is None

@@ -62,6 +62,12 @@ class _Fetch:
         elif not self.answer.done():
             self.answer.set_result(b"".join(self._parts))
 
+    def on_whole(self, headers: Headers, body: bytes) -> None:
+        """An answer in one piece."""
+        self.on_head(200, headers)
+        self.on_data(body)
+        self.on_end()
+
     def on_failure(self, failure: Failure) -> None:
         """There is none."""
         self._fail(failure.words)

@@ -167,6 +167,18 @@ class Exchange(Answering):
         self._leave_endpoint()
         self._finish()
 
+    def on_whole(self, headers: AnswerHeaders, body: bytes) -> None:
+        """All of an engine's good answer."""
+        self._call = None
+        self._status, self._headers, self._passed = OK, headers, heads.from_engine(headers)
+        routed = self._routed
+        assert routed is not None
+        self._text = None if routed.signature is None else self._signature(routed.signature)
+        self._end_held(body)
+        self._end_body()
+        self._leave_endpoint()
+        self._finish()
+
     def on_failure(self, failure: Failure) -> None:
         """Try the next endpoint while the client has nothing; else end what it has."""
         attempt, routed = self._attempt, self._routed

@@ -27,12 +27,6 @@ class AnswerHeaders(Headers):
         self.memo: object = None
         """What was worked out of them that holds for any length; kept by who works it out."""
 
-    def set_length(self, length: int) -> None:
-        """Note the length of another body."""
-        for index, (name, _) in enumerate(self):
-            if name == b"content-length":
-                self[index] = (name, b"%d" % length)
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:

@@ -13,7 +13,6 @@ from typing import BinaryIO
 import msgspec
 
 from steelyard_gateway.ports import Outcome
-from steelyard_gateway.usage import Usage
 
 DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds for answers of language models: from a cached word to a long report."""
@@ -80,13 +79,6 @@ class Timings:
         self.estimated = [0, 0, 0]
         """Tokens that were estimated, likewise."""
 
-    def count(self, used: Usage) -> None:
-        """Count the tokens of one request."""
-        counts = self.estimated if used.estimated else self.told
-        counts[0] += used.prompt_tokens
-        counts[1] += used.completion_tokens
-        counts[2] += used.cached_tokens
-
 
 class Series:
     """The requests that were alike in everything but their times."""
@@ -127,17 +119,23 @@ class Recorder:
         series.count += 1
         self.overhead.observe(outcome.overhead_seconds)
         words, timings, used = series.words, series.timings, outcome.usage
+        first_byte_seconds = outcome.ttfb_seconds
         if timings is not None:
             timings.attempts += outcome.attempts
             timings.durations.observe(outcome.duration_seconds)
-            first_byte_seconds = outcome.ttfb_seconds
             if first_byte_seconds is not None:
                 timings.first_bytes.observe(first_byte_seconds)
-                words = _TTFB % (first_byte_seconds * 1e3, words)
             if used is not None:
-                timings.count(used)
-                tokens = (used.prompt_tokens, used.completion_tokens, used.cached_tokens)
-                words = (_ESTIMATED if used.estimated else _TOKENS) % (*tokens, words)
+                prompt, completion, cached, estimated = (
+                    used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.estimated
+                )  # fmt: skip
+                counts = timings.estimated if estimated else timings.told
+                counts[0] += prompt
+                counts[1] += completion
+                counts[2] += cached
+                words = (_ESTIMATED if estimated else _TOKENS) % (prompt, completion, cached, words)
+        if first_byte_seconds is not None:
+            words = _TTFB % (first_byte_seconds * 1e3, words)
         if outcome.detail:
             words = b'"detail":%b,%b' % (msgspec.json.encode(outcome.detail), words)
         self._note(outcome, words)
@@ -170,10 +168,10 @@ class Recorder:
             self._date = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
         line = _LINE % (
             self._date,
-            (now - second) * 1000,
+            int((now - second) * 1000),
             outcome.request_id,
             outcome.duration_seconds * 1e3,
-            outcome.overhead_seconds * 1e6,
+            int(outcome.overhead_seconds * 1e6),
             outcome.attempts,
             words,
         )

@@ -84,6 +84,12 @@ class Ear:
         assert self.status and not self.ends
         self.ends.append(None)
 
+    def on_whole(self, headers: Headers, body: bytes) -> None:
+        self.on_head(200, headers)
+        if body:
+            self.on_data(body)
+        self.on_end()
+
     def on_failure(self, failure: Failure) -> None:
         assert not self.ends
         self.ends.append(failure)

@@ -26,6 +26,13 @@ class Receiver(Protocol):
         """The answer is complete by its own framing."""
         ...
 
+    def on_whole(self, headers: AnswerHeaders, body: bytes) -> None:
+        """All of a 200 in JSON came in one piece, instead of `on_head`, `on_data` and `on_end`.
+
+        The length among the headers may be that of another answer.
+        """
+        ...
+
     def on_failure(self, failure: Failure) -> None:
         """There will be no answer, or no more of it."""
         ...

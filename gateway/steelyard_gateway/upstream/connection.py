@@ -24,8 +24,11 @@ MOST_HEAD_BYTES = 65_536
 
 FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
-OK = 200
-"""The status of answers that come again and again."""
+OK, OK_LINE = 200, b"HTTP/1.1 200 "
+"""The status of answers that come again and again; what begins with another one may be two heads."""
+
+JSON = (b"content-type", b"application/json")
+"""The header of answers that come again and again."""
 
 NO_BODY = frozenset({204, 304})
 """Statuses without a body, whatever the headers say (RFC 9112, 6.3)."""
@@ -187,7 +190,7 @@ class Connection(asyncio.Protocol):
         if self._repetition is not None and not self._head_bytes:
             body = self._repetition.body_of(data)
             if body is not None:
-                self._tell_repeated(call, body, len(data))
+                self._hand_over(call, body)
                 return
         if not self._headed:
             self._head_bytes += len(data)
@@ -196,8 +199,8 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             self._broken = True
         if self._ended or self._announced or (self._headed and not self._broken):
-            if self._ended and self._reusable and self._head_bytes == len(data) and self._status == OK:
-                self._repetition, self._repeatable = repetition(data), self._headers
+            if self._ended and self._reusable and self._head_bytes == len(data) and data.startswith(OK_LINE):
+                self._note(data)
             self._tell(call, len(data))
         elif self._head_bytes > MOST_HEAD_BYTES and not self._headed:
             self._fail(failure.HEAD_TOO_LARGE)
@@ -249,16 +252,18 @@ class Connection(asyncio.Protocol):
 
     # Telling the receiver
 
-    def _tell_repeated(self, call: Call, body: bytes, read_bytes: int) -> None:
+    def _note(self, data: bytes) -> None:
+        """Know the head of this answer when it comes again."""
+        if JSON in self._headers:
+            self._repetition, self._repeatable = repetition(data), self._headers
+
+    def _hand_over(self, call: Call, body: bytes) -> None:
         """An answer whose head is that of an earlier one, but for the length."""
-        headers = self._headers = self._repeatable
-        headers.set_length(len(body))
-        self._status = OK
-        self._head_bytes = read_bytes
-        self._headed = self._framed = self._ended = self._reusable = True
-        if body:
-            self._pieces.append(body)
-        self._tell(call, read_bytes)
+        self._call = call.connection = None
+        call.payload = b""
+        self._reusable = True
+        self._free()
+        call.receiver.on_whole(self._repeatable, body)
 
     def _tell(self, call: Call, read_bytes: int) -> None:
         if not self._announced:

@@ -10,10 +10,10 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals check-clients clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(ENV) ## Start real engines, measure them, serve on port 8080 (ARGS=--once ends after one round)
 	@$(BIN)/steelyard demo $(ARGS)
@@ -53,6 +53,15 @@ constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into 
 
 wheel: $(ENV) ## Build dist/steelyard-*.whl
 	$(BIN)/hatchling build -t wheel
+
+bench: $(ENV) ## Measure the gateway beside its rivals (ARGS=--help says what can be chosen)
+	@PYTHONPATH=hack $(BIN)/python -m bench $(ARGS)
+
+bench-rivals: $(ENV) ## Install the rivals from PyPI, each in an environment of its own
+	@PYTHONPATH=hack $(BIN)/python -m bench.rivals
+
+check-clients: $(ENV) ## langchain-openai and litellm against a gateway, each in an environment of its own
+	@PYTHONPATH=hack:tests $(BIN)/python -m clients
 
 clean: ## Remove the environment, built files and caches of this folder
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

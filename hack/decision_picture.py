@@ -129,7 +129,8 @@ def picture(decision: Decision, request: Request, candidates: Iterable[Candidate
     weighed = {id(one.candidate) for one in decision.weighed}
     for pair in candidates:
         if id(pair) not in weighed:
-            one = scorers.weigh(pair, request, request.turns[-1], decision.distribution, NoLoad())
+            asked = scorers.ask(request.turns[-1], decision.distribution, request.max_tokens)
+            one = scorers.weigh(pair, asked, NoLoad())
             why = reasons.get(id(pair), f"{pair.location}, not selected")
             dots.append(Dot(pair.model, one.quality or 0, one.cost_usd or 0, State.OUT, why))
     return Picture(

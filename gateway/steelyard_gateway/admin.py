@@ -1,10 +1,10 @@
-"""What people and their tools read of a running gateway: health, metrics, the table, explanations.
+"""What people read of a running gateway: the table, the resources, explanations. Health is `people`'s.
 
 Everything here only reads, and nothing here shows a credential.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
@@ -20,37 +20,16 @@ from steelyard.routing.table import Candidate, Endpoint, Problem
 from steelyard_gateway import errors, parsing
 from steelyard_gateway.current import Current, Snapshot
 from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.metrics import Metrics
 from steelyard_gateway.router import TableRouter
-from steelyard_gateway.sources.kubernetes import KubernetesSource
 from steelyard_gateway.state import State
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+if TYPE_CHECKING:
+    from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 
-def make(
-    state: State, current: Current, live: LiveEndpoints, metrics: Metrics, router: TableRouter
-) -> FastAPI:
+def make(state: State, current: Current, live: LiveEndpoints, router: TableRouter) -> FastAPI:
     """The application of the admin port."""
     app = FastAPI(title="Steelyard gateway", docs_url="/docs", redoc_url=None)
-
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    async def readyz() -> Response:
-        """Whether requests should be sent here; 503 with the reason otherwise."""
-        reason = state.not_ready()
-        if reason:
-            return JSONResponse({"status": "not ready", "reason": reason}, 503)
-        return JSONResponse({"status": "ready"})
-
-    @app.get("/metrics")
-    async def exposition() -> Response:
-        """Prometheus' text format."""
-        return Response(metrics.text(), media_type=METRICS_TYPE)
 
     @app.post("/admin/explain")
     async def explain(
@@ -131,15 +110,23 @@ def _candidate(pair: Candidate, live: LiveEndpoints) -> dict[str, Any]:
         "outputUsdPerMillionTokens": _per_million(pair.price.output_usd),
         "ttftMs": pair.ttft_ms,
         "outputTokensPerSecond": pair.output_tokens_per_second,
-        "endpoints": [
-            {
-                "name": endpoint.name,
-                "inFlight": live.in_flight(endpoint),
-                "failures": live.failures(endpoint),
-                "restSeconds": round(live.rest_seconds(endpoint), 1),
-            }
-            for endpoint in pair.endpoints
-        ],
+        "endpoints": [_endpoint(endpoint, live) for endpoint in pair.endpoints],
+    }
+
+
+def _endpoint(endpoint: Endpoint, live: LiveEndpoints) -> dict[str, Any]:
+    health = live.health(endpoint)
+    return {
+        "name": endpoint.name,
+        "inFlight": live.in_flight(endpoint),
+        "maxConcurrency": endpoint.max_concurrency,
+        "isFull": live.is_full(endpoint),
+        "failures": health.failures,
+        "restSeconds": round(health.seconds, 1),
+        "pauseSeconds": round(health.pause_seconds, 1),
+        "circuit": health.circuit,
+        "cause": health.cause,
+        "ttftRatio": None if health.ttft_ratio is None else round(health.ttft_ratio, 1),
     }
 
 
@@ -147,7 +134,7 @@ def _per_million(usd: float | None) -> float | None:
     return None if usd is None else round(usd * 1_000_000, 6)
 
 
-def _source(kubernetes: KubernetesSource | None) -> dict[str, Any]:
+def _source(kubernetes: "KubernetesSource | None") -> dict[str, Any]:
     if kubernetes is None:
         return {"kind": "Files"}
     age_seconds = kubernetes.age_seconds()

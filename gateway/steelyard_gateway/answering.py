@@ -7,6 +7,7 @@ Rule 3. Comments to a client that waits (`sseCommentSeconds`) are a head and no 
         but what is no stream of events by then is told as an event.
 """
 
+import re
 from time import perf_counter
 
 from steelyard.routing.decision import Attempt
@@ -14,7 +15,7 @@ from steelyard_gateway import cors, errors, heads, signature, sse, usage
 from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.door import Door
-from steelyard_gateway.ports import AnswerHeaders, Reply, Routed
+from steelyard_gateway.ports import HeaderLines, Reply, Routed
 from steelyard_gateway.upstream.connection import NO_BODY
 from steelyard_gateway.usage import Usage
 
@@ -24,7 +25,10 @@ MOST_HELD_BYTES = 1_048_576
 OK = 200
 """Of answers that are signed, and of streams that were begun with a comment."""
 
+_ANSWER = b"%b%b%b" + heads.TOLD + b"%b%b"
 _LAST_CHUNK = b"0\r\n\r\n"
+_LACKS_BLANK = re.compile(rb"(?:\A|[\r\n])data[^\r\n]*(?:\r\n?|\n)\r?\Z")
+"""An event that lacks only its empty line, as far as can be told: its data came, and ended with a line."""
 _JSON = b"content-type: application/json\r\ncontent-length: %d\r\n"
 _WAITING_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
@@ -40,7 +44,7 @@ class Answering:
     _attempt: Attempt | None = None
     _routed: Routed | None = None
     _first_byte_at: float | None = None
-    _headers = AnswerHeaders()
+    _headers = HeaderLines()
     _passed: heads.Passed | None = None
     _events: sse.Events | None = None
     _held: list[bytes] | None = None
@@ -56,7 +60,7 @@ class Answering:
 
     # An engine's answer
 
-    def _pass(self, status: int, headers: AnswerHeaders, passed: heads.Passed) -> None:
+    def _pass(self, status: int, headers: HeaderLines, passed: heads.Passed) -> None:
         """The answer is the client's; its head is sent with the first byte of its body."""
         routed = self._routed
         assert routed is not None
@@ -119,25 +123,31 @@ class Answering:
             return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
         if is_whole and self._status not in NO_BODY:
             framing = b"content-length: %d\r\n" % len(data)
-        elif self._events is None and (passed.has_length or self._status in NO_BODY):
+        elif self._events is None and passed.has_length and self._status not in NO_BODY:
             framing = heads.announced(self._headers)
-        elif self.head.is_http_10:
+        elif self.head.is_http_10 or self._status in NO_BODY:
             framing = b""
         else:
             self._chunked = True
             framing = b"transfer-encoding: chunked\r\n"
             if data:
                 data = b"%x\r\n%b\r\n" % (len(data), data)
-        candidate = attempt.candidate
-        return b"".join(
-            (
-                heads.status_line(self._status),
-                passed.lines if not self.head.cors else cors.without(passed.lines) + self.head.cors,
-                framing,
-                self._told(candidate.model, candidate.backend),
-                b"\r\n" if self.keep_alive else heads.CLOSE,
-                data,
-            )
+        candidate, decision = attempt.candidate, routed.decision
+        return _ANSWER % (
+            heads.status_line(self._status),
+            passed.lines if not self.head.cors else cors.without(passed.lines) + self.head.cors,
+            framing,
+            heads.labels(
+                candidate.model,
+                candidate.backend,
+                "" if decision.policy is None else decision.policy.name,
+                decision.category,
+            ),
+            self._tries,
+            self._overhead * 1e6,
+            self._request_id,
+            b"\r\n" if self.keep_alive else heads.CLOSE,
+            data,
         )
 
     def _begin_answer(self) -> None:
@@ -157,7 +167,8 @@ class Answering:
             self.keep_alive = False
             self._door.abort()
             return
-        last_event = rest + b"\n" if rest.endswith((b"\n", b"\r")) else b""
+        blank = b"\n\n" if rest.endswith(b"\r") else b"\n"
+        last_event = rest + blank if _LACKS_BLANK.search(rest) else b""
         self._write(last_event + error.event())
         self._end_body()
 
@@ -179,7 +190,7 @@ class Answering:
             *(b"%b: %b\r\n" % header for header in reply.headers),
             self.head.cors,
             _JSON % len(reply.body) if reply.status not in NO_BODY else b"",
-            self._told("", "") if self._routed is not None else b"x-request-id: %b\r\n" % self._request_id,
+            self._told(),
             b"\r\n" if self.keep_alive else heads.CLOSE,
         ]
         if self.head.method != b"HEAD":
@@ -202,7 +213,7 @@ class Answering:
                     *(b"%b: %b\r\n" % header for header in self._door.date_lines()),
                     _WAITING_HEAD,
                     self.head.cors,
-                    heads.labels("", "", policy, decision.category or ""),
+                    heads.labels("", "", policy, decision.category),
                     b"x-request-id: %b\r\n" % self._request_id,
                     b"transfer-encoding: chunked\r\n" if self._chunked else b"",
                     b"\r\n" if self.keep_alive else heads.CLOSE,
@@ -211,11 +222,15 @@ class Answering:
             self._door.write(head)
         self._door.write(b"%x\r\n%b\r\n" % (len(comment), comment) if self._chunked else comment)
 
-    def _told(self, model: str, backend: str) -> bytes:
-        """The header lines that tell who answered, and why."""
-        assert self._routed is not None
-        answered, decision = (model, backend), self._routed.decision
-        return heads.told(decision, answered, self._tries, self._overhead, self._request_id)
+    def _told(self) -> bytes:
+        """The header lines that tell why nobody answered."""
+        routed = self._routed
+        if routed is None:
+            return b"x-request-id: %b\r\n" % self._request_id
+        decision = routed.decision
+        policy = "" if decision.policy is None else decision.policy.name
+        labels = heads.labels("", "", policy, decision.category)
+        return heads.TOLD % (labels, self._tries, self._overhead * 1e6, self._request_id)
 
     # What was said
 

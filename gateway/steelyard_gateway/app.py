@@ -2,84 +2,90 @@
 
     resources ─► publishing ─► current ◄─ router ◄─ protocol ◄─ clients (port)
     engines   ─► discovery  ─┘            live  ◄─ exchange ─► upstream ─► engines
-    people    ─► admin (admin port)
+    people    ─► people ─► admin (admin port)
 
 Invariant: it answers as long as it runs; what goes wrong with resources or engines is said, not died of.
 """
 
 import asyncio
-import contextlib
-import errno
 import gc
 import logging
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from typing import BinaryIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
 
 import uvicorn
 
 from steelyard.api.resources import ResourceSet
 from steelyard.files.problems import FilesError
-from steelyard.kube.configuration import Configuration
 from steelyard.routing.table import Problem
-from steelyard_gateway import admin, current, elsewhere, protocol
+from steelyard_gateway import current, draining, elsewhere, listening, logs, protocol, shares
+from steelyard_gateway.admission import Admission
+from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.discovery import Discovery
-from steelyard_gateway.exchange import Gateway
+from steelyard_gateway.listening import Refused, Server
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
+from steelyard_gateway.parts import Gateway
+from steelyard_gateway.people import Pages
 from steelyard_gateway.publishing import Publisher
 from steelyard_gateway.recording import Recorder
 from steelyard_gateway.router import TableRouter
 from steelyard_gateway.settings import Settings
+from steelyard_gateway.shares import Fleet
 from steelyard_gateway.sources import files
-from steelyard_gateway.sources.kubernetes import KubernetesSource
 from steelyard_gateway.state import State
 from steelyard_gateway.upstream.client import Client
+
+if TYPE_CHECKING:  # loaded where there is a cluster: with httpx it costs 0.1 s and 5 MB at start
+    from starlette.types import ASGIApp
+
+    from steelyard.kube.configuration import Configuration
+    from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 FLUSH_SECONDS = 0.5
 """How long a request line may wait to be written."""
 
-BACKLOG = 2048
-"""Connections that may wait to be accepted."""
-
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """The gateway cannot start; the message says why and what to do."""
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the program: there are two servers in it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 class App:
     """One gateway. Make it and `serve` it in a running event loop."""
 
-    def __init__(self, settings: Settings, log: BinaryIO, cluster: Configuration | None = None) -> None:
+    def __init__(self, settings: Settings, log: BinaryIO, cluster: "Configuration | None" = None) -> None:
         """`cluster` is needed where the settings name no directory."""
         self._settings = settings
         self._files = None if settings.directory is None else files.FileSource(settings.directory)
         namespace = settings.namespace or (cluster.namespace if cluster else "")
-        self._kubernetes = None if cluster is None else KubernetesSource(cluster, namespace)
+        self._own_namespace = cluster.namespace if cluster else namespace
+        self._kubernetes = None if cluster is None else _watched(cluster, namespace, settings)
         self._state = State(self._kubernetes)
         self._current = current.Current()
-        self._live = LiveEndpoints(time.monotonic)
-        self._recorder = Recorder(log)
-        self._metrics = Metrics(self._current, self._live, self._recorder, time.time, self._kubernetes)
-        self._publisher = Publisher(
-            self._current, self._live, namespace, trusts_status=self._kubernetes is not None
-        )
         self._deadlines = Deadlines()
+        self._fleet = Fleet(own=settings.gateway_name, workers=settings.workers, worker=settings.worker_index)
+        self._admission = Admission(self._deadlines, time.perf_counter, self._fleet)
+        self._live = LiveEndpoints(time.monotonic, self._admission.is_full)
+        self._recorder = Recorder(log)
+        self._budget = RetryBudget()
+        self._metrics = Metrics(
+            self._current,
+            self._live,
+            self._recorder,
+            self._admission,
+            self._budget,
+            kubernetes=self._kubernetes,
+        )
+        self._publisher = Publisher(
+            self._current,
+            self._live,
+            self._admission,
+            namespace,
+            trusts_status=self._kubernetes is not None,
+        )
         self._client = Client(self._deadlines)
         self._discovery = Discovery(self._publisher, self._client)
         self._router = TableRouter(self._current, self._live)
@@ -87,15 +93,17 @@ class App:
         self.ready = asyncio.Event()
         """Set when requests can be sent: the resources are in force, and silent engines were waited for."""
 
-    async def serve(self, stop: asyncio.Event) -> None:
-        """Serve until `stop`, then let requests under way end. Raises Refused where it cannot start."""
+    async def serve(self, stop: asyncio.Event, over: asyncio.Event | None = None) -> None:
+        """Serve until `stop`, then let requests under way end, at the latest when `over` is set.
+
+        Raises Refused where it cannot start.
+        """
         if self._files is not None:
             try:
                 self._take(await asyncio.to_thread(self._files.read))
             except FilesError as error:
                 raise Refused(str(error)) from None
-        traffic_socket = _bound(self._settings.host, self._settings.port, "--port")
-        admin_socket = _bound(self._settings.host, self._settings.admin_port, "--admin-port")
+        traffic_socket, admin_socket = self._listen()
         traffic, people = self._traffic_server(), self._admin_server()
         async with asyncio.TaskGroup() as tasks:
             helpers = [
@@ -105,12 +113,9 @@ class App:
             ]
             serving_people = tasks.create_task(people.serve([admin_socket]), name="serve admin")
             serving_traffic = tasks.create_task(traffic.serve([traffic_socket]), name="serve traffic")
-            logger.info("listening", extra={"url": _url(traffic_socket), "admin": _url(admin_socket)})
             await stop.wait()
             self._state.draining = True
-            logger.info("draining", extra={"seconds": self._settings.drain_seconds})
-            traffic.should_exit = True
-            await serving_traffic
+            await draining.drain(traffic, serving_traffic, self._settings, over or asyncio.Event())
             people.should_exit = True
             await serving_people
             for helper in helpers:
@@ -118,13 +123,38 @@ class App:
         await self._client.aclose()
         self._recorder.flush()
 
-    def _traffic_server(self) -> _Server:
-        gateway = Gateway(self._router, self._live, self._recorder, self._client)
+    def _listen(self) -> tuple[socket.socket, socket.socket]:
+        """The sockets of traffic and people."""
+        chosen = self._settings
+        is_worker = chosen.admin_fd is not None
+        traffic = listening.listening(chosen.host, chosen.port, "--port", shared=is_worker)
+        if chosen.admin_fd is None:
+            admin = listening.listening(chosen.host, chosen.admin_port, "--admin-port")
+        else:
+            admin = socket.socket(fileno=chosen.admin_fd)
+        places = {"url": listening.url(traffic), "admin": listening.url(admin)}
+        if is_worker:
+            logger.info("worker listening", extra=places | {"worker": chosen.worker_index})
+        else:
+            logger.info("listening", extra=places)
+        return traffic, admin
+
+    def _traffic_server(self) -> Server:
+        gateway = Gateway(
+            router=self._router,
+            endpoints=self._live,
+            recorder=self._recorder,
+            client=self._client,
+            admission=self._admission,
+            deadlines=self._deadlines,
+            budget=self._budget,
+            cors=self._settings.cors,
+        )
         limits = protocol.Limits(body_bytes=self._settings.max_body_bytes)
         http = protocol.protocol_class(gateway, self._deadlines, limits)
-        return _Server(
+        return Server(
             uvicorn.Config(
-                elsewhere.app,
+                elsewhere.app(self._recorder, self._settings.cors),
                 http=http,
                 ws="none",
                 lifespan="off",
@@ -133,17 +163,16 @@ class App:
                 server_header=False,
                 date_header=False,
                 timeout_keep_alive=int(limits.keep_alive_seconds),
-                timeout_graceful_shutdown=self._settings.drain_seconds,
             )
         )
 
-    def _admin_server(self) -> _Server:
-        app = admin.make(self._state, self._current, self._live, self._metrics, self._router)
-        return _Server(
-            uvicorn.Config(
-                app, ws="none", lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-            )
-        )
+    def _admin_server(self) -> Server:
+        return listening.admin_server(Pages(self._state, self._metrics, self._load_admin))
+
+    def _load_admin(self) -> "ASGIApp":
+        from steelyard_gateway import admin
+
+        return admin.make(self._state, self._current, self._live, self._router)
 
     async def _follow(self) -> None:
         if self._kubernetes is not None:
@@ -163,9 +192,16 @@ class App:
 
     def _take(self, resources: ResourceSet, invalid: tuple[Problem, ...] = ()) -> None:
         """Put a state of the resources into force."""
+        self._admission.resize(self._counted(resources))
         self._publisher.replace(resources, invalid)
         self._begun.set()
         self._discovery.changed.set()
+
+    def _counted(self, resources: ResourceSet) -> Fleet:
+        """The gateways, as the pods of their Service are now."""
+        service = self._settings.gateway_service
+        slices = resources.slices_by_service.get((self._own_namespace, service), ()) if service else ()
+        return replace(self._fleet, gateways=shares.gateways(slices))
 
     async def _discover(self) -> None:
         await self._begun.wait()
@@ -182,33 +218,29 @@ class App:
             self._recorder.flush()
 
 
-async def run(settings: Settings, cluster: Configuration | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. Raises Refused where it cannot start."""
-    stop = asyncio.Event()
+def _watched(cluster: "Configuration", namespace: str, settings: Settings) -> "KubernetesSource":
+    from steelyard_gateway.sources.kubernetes import KubernetesSource
+
+    return KubernetesSource(cluster, namespace, gateway_service=settings.gateway_service)
+
+
+async def run(settings: Settings, cluster: "Configuration | None" = None) -> None:
+    """Serve until SIGTERM or SIGINT; the second one ends it at once. Raises Refused where it cannot start."""
+    stop, over = asyncio.Event(), asyncio.Event()
+
+    def told() -> None:
+        (over if stop.is_set() else stop).set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await App(settings, sys.stderr.buffer, cluster).serve(stop)
+        loop.add_signal_handler(number, told)
+    if settings.admin_fd is None:
+        await App(settings, sys.stderr.buffer, cluster).serve(stop, over)
+        return
 
+    def orphaned() -> None:
+        loop.remove_reader(sys.stdin)
+        told()
 
-def _bound(host: str, port: int, flag: str) -> socket.socket:
-    """A listening socket. Raises Refused when the port is taken or the address is not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        flag = flag if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
-        raise Refused(
-            f"Cannot listen on {host}:{port} ({error.strerror}): choose another with {flag}."
-        ) from None
-    listening.setblocking(False)
-    return listening
-
-
-def _url(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    loop.add_reader(sys.stdin, orphaned)
+    await App(settings, logs.WholeLines(sys.stderr.fileno()), cluster).serve(stop, over)

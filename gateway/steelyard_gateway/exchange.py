@@ -20,7 +20,7 @@ from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.door import Door
 from steelyard_gateway.failover import Judgement, Misstep, Verdict
 from steelyard_gateway.parts import Gateway
-from steelyard_gateway.ports import AnswerHeaders, Outcome, Reply, Routed
+from steelyard_gateway.ports import HeaderLines, Outcome, Reply, Routed
 from steelyard_gateway.upstream.call import Call
 from steelyard_gateway.upstream.failure import Failure, Kind
 
@@ -119,7 +119,7 @@ class Exchange(Answering):
 
     # What the upstream call says
 
-    def on_head(self, status: int, headers: AnswerHeaders) -> None:
+    def on_head(self, status: int, headers: HeaderLines) -> None:
         """Pass the answer, or leave it for another endpoint."""
         passed = heads.from_engine(headers)
         if status < 300 and not passed.is_page:
@@ -167,7 +167,7 @@ class Exchange(Answering):
         self._leave_endpoint()
         self._finish()
 
-    def on_whole(self, headers: AnswerHeaders, body: bytes) -> None:
+    def on_whole(self, headers: HeaderLines, body: bytes) -> None:
         """All of an engine's good answer."""
         self._call = None
         self._status, self._headers, self._passed = OK, headers, heads.from_engine(headers)

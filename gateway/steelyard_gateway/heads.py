@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from steelyard.routing.decision import Decision
 from steelyard.routing.table import Endpoint
-from steelyard_gateway.ports import AnswerHeaders, Headers
+from steelyard_gateway import errors
+from steelyard_gateway.ports import HeaderLines, Headers
 
 HOP_BY_HOP = frozenset(
     (
@@ -48,8 +48,12 @@ CACHED = 4096
 CLOSE = b"connection: close\r\n\r\n"
 """The end of the head of a connection's last answer."""
 
-_TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n"
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n"
+"""Labels, attempts, microseconds that the gateway took, and the request's id."""
+
+_ACCEPT_ENCODING = re.compile(rb"^accept-encoding:[^\n]*\n", re.MULTILINE)
+_CODING = b"transfer-encoding"
+_REQUEST_ID = re.compile(rb"[!#-\[\]-~]{1,128}")
 _ids = count()
 _ID_PREFIX = urandom(6).hex().encode()
 
@@ -61,7 +65,7 @@ def status_line(status: int) -> bytes:
 
 
 def given_request_id(headers: Headers) -> bytes:
-    """The client's own x-request-id where it can be used; else empty."""
+    """The client's own x-request-id where it can be used: visible ASCII without quotes; else empty."""
     for header in headers:
         if header[0] == b"x-request-id" and _REQUEST_ID.fullmatch(header[1]):
             return header[1]
@@ -106,6 +110,11 @@ def from_client(headers: Headers) -> bytes:
     return b"".join(lines)
 
 
+def uncoded(lines: bytes) -> bytes:
+    """Header lines for a request whose answer must come as it is, for it will be changed."""
+    return _ACCEPT_ENCODING.sub(b"", lines)
+
+
 class Passed:
     """What of an engine's head is passed on, and what it says of the body."""
 
@@ -138,7 +147,7 @@ class Passed:
         """The header lines, without the length."""
 
 
-def from_engine(headers: AnswerHeaders) -> Passed:
+def from_engine(headers: HeaderLines) -> Passed:
     """What of these headers passes to the client."""
     passed = headers.memo
     if not isinstance(passed, Passed):
@@ -161,26 +170,36 @@ def _without_named(headers: Headers, connection: bytes) -> Headers:
     return [header for header in headers if header[0] not in named and header[0] != b"connection"]
 
 
+def check_framing(headers: Headers, version: str) -> None:
+    """Refuse what HTTP's parser lets through, and another server might read in another way.
+
+    Raises MalformedHttp.
+    """
+    by_name = dict(headers)
+    if version == "1.1" and b"host" in by_name and len(by_name) == len(headers) and _CODING not in by_name:
+        return
+    if version not in ("1.0", "1.1"):
+        raise errors.MalformedHttp("Only HTTP/1.1 is understood.")
+    names = [name for name, _ in headers]
+    if names.count(b"host") != 1 and (version == "1.1" or b"host" in by_name):
+        raise errors.MalformedHttp("The request does not name its host once.")
+    codings = [value.strip().lower() for name, value in headers if name == _CODING]
+    if codings and (version == "1.0" or codings != [b"chunked"]):
+        raise errors.MalformedHttp("The only transfer coding that is understood is chunked.")
+
+
+def size(url: bytes, headers: Headers) -> int:
+    """Bytes of a request's head, more or less."""
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
+
+
 def announced_bytes(headers: Headers) -> int:
     """Length of the body that a head announces; 0 for a chunked one."""
     return next((int(value) for name, value in headers if name == b"content-length"), 0)
 
 
-def told(
-    decision: Decision, answered: tuple[str, str], tries: int, overhead_seconds: float, request_id: bytes
-) -> bytes:
-    """The lines that tell the client who answered (model, backend; empty: nobody), and why."""
-    policy = decision.policy.name if decision.policy is not None else ""
-    return _TOLD % (
-        labels(*answered, policy, decision.category or ""),
-        tries,
-        overhead_seconds * 1e6,
-        request_id,
-    )
-
-
 @lru_cache(maxsize=CACHED)
-def labels(model: str, backend: str, policy: str, category: str) -> bytes:
+def labels(model: str, backend: str, policy: str, category: str | None) -> bytes:
     """The lines that tell the client who answered and why; an empty value is left out."""
     told = {"model": model, "backend": backend, "policy": policy, "category": category}
     return b"".join(

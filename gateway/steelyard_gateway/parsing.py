@@ -2,17 +2,20 @@
 
 The body is decoded once, into the few fields needed; everything else stays bytes. Invariant: the `model` that
 is decided on is the one whose place is returned, and a body in which an engine could read another is refused.
+A field that only helps to decide and is not understood is passed over: it is for the engine to judge.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import zlib
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import structs
 
-from steelyard.api.policy import Goal
 from steelyard.routing.decision import Request, Turn
+from steelyard_gateway import keys, multipart, paths, steering
 from steelyard_gateway.errors import BadRequest
+from steelyard_gateway.paths import Place
 from steelyard_gateway.ports import Headers
 
 CHARS_PER_TOKEN = 4
@@ -21,21 +24,25 @@ CHARS_PER_TOKEN = 4
 MOST_TURNS = 16
 """So many user turns are replayed at most."""
 
-NEEDS = {
-    "/v1/chat/completions": "chat",
-    "/v1/completions": "completions",
-    "/v1/embeddings": "embeddings",
-}
+MOST_TOKENS = 2**31
+"""A larger bound on the answer's length is none."""
+
+TOLD_APART_BYTES = 4096
+"""Requests that are no conversation are told apart by so much of their beginning."""
+
+NEEDS = {place.path: place.need for place in paths.BY_PATH.values() if place.need}
 """The capability that each path asks for."""
 
 _TOOLS, _VISION, _JSON_SCHEMA = "tools", "vision", "jsonSchema"
 _IMAGE_TYPES = ("image_url", "input_image", "image")
-_OURS = b"x-steelyard-"
-_GOALS = {goal.lower(): goal for goal in Goal}
-_MODEL_KEY = re.compile(rb'"model"\s*:\s*', re.IGNORECASE)
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_ESCAPED_KEY = re.compile(rb'\\u[0-9a-fA-F]{4}[^"\\]{0,40}"\s*:')
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_NEED_SETS = {need: frozenset((need,)) for need in NEEDS.values()}
+_FILLED = re.compile(rb"\[\s*+[^\]]")
+_YES = (b"true", b"1", b'"true"')
+_NOTHING = msgspec.Raw()
+
+_T = TypeVar("_T")
+_Needs = frozenset[str]
+_Said = tuple[tuple[Turn, ...], str]
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -53,129 +60,301 @@ class _Format(msgspec.Struct, gc=False):
 
 
 class _Body(msgspec.Struct, gc=False):
+    """A request for chat, completions or embeddings."""
+
     model: str
-    stream: bool | None = None
     messages: list[_Message] | None = None
-    prompt: str | list[str | int | list[int]] | None = None
-    input: str | list[str | int | list[int]] | None = None
+    stream: bool | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
-    tools: list[msgspec.Raw] | None = None
-    functions: list[msgspec.Raw] | None = None
     response_format: _Format | None = None
+    user: str | None = None
+    tools: msgspec.Raw = _NOTHING
+    functions: msgspec.Raw = _NOTHING
+    prompt: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
 
 
-_decoder = msgspec.json.Decoder(_Body)
+class _OddMessage(msgspec.Struct, gc=False):
+    role: str
+    content: str | list[msgspec.Raw] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class _Text(msgspec.Struct, gc=False):
+    format: _Format | None = None
+
+
+class _OtherBody(msgspec.Struct, gc=False):
+    """A request for anything else; all but the first two are of responses."""
+
+    model: str
+    stream: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    instructions: msgspec.Raw = _NOTHING
+    tools: msgspec.Raw = _NOTHING
+    text: msgspec.Raw = _NOTHING
+    max_output_tokens: msgspec.Raw = _NOTHING
+    user: msgspec.Raw = _NOTHING
+
+
+_HELPFUL = {
+    field.name: msgspec.json.Decoder(field.type)
+    for field in structs.fields(_Body)
+    if field.name not in ("model", "messages")
+}
+_OddBody = msgspec.defstruct(
+    "_OddBody",
+    [
+        ("model", str),
+        ("messages", list[_OddMessage] | None, None),
+        *((name, msgspec.Raw, _NOTHING) for name in _HELPFUL),
+    ],
+    gc=False,
+)
+
+_body = msgspec.json.Decoder(_Body)
+_odd_body: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_OddBody)
+_other_body = msgspec.json.Decoder(_OtherBody)
+_part = msgspec.json.Decoder(_Part)
+_odd_message = msgspec.json.Decoder(_OddMessage)
+_text = msgspec.json.Decoder(_Text)
+_string = msgspec.json.Decoder(str)
+_number = msgspec.json.Decoder(int)
+_strings = msgspec.json.Decoder(list[str])
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Asked(msgspec.Struct, gc=False):
+    """What a body asks for."""
+
+    model: str
+    span: tuple[int, int]
+    stream: bool
+    turns: tuple[Turn, ...]
+    conversation: str
+    max_tokens: int | None = None
+    user: str | None = None
+
+
+class Parsed(msgspec.Struct, frozen=True, gc=False):
     """A request, read."""
 
     request: Request
     """What the decision reads."""
     stream: bool
-    """Whether a stream is asked for."""
+    """Whether the answer is used while it comes."""
     model_span: tuple[int, int]
-    """Where the JSON value of `model` stands, quotes included."""
+    """Where the value of `model` stands: in JSON with its quotes, in a form the bare text."""
     explain: bool
     """Whether only the decision is asked for."""
 
 
-class HeaderView:
-    """Header lines as a look-up, without making a dict of them for each request."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: Headers) -> None:
-        self._headers = headers
-
-    def get(self, name: str, /) -> str | None:
-        """The last value of this header, its name in lower case."""
-        wanted = name.encode("latin-1", "replace")
-        found = None
-        for key, value in self._headers:
-            if key == wanted:
-                found = value
-        return None if found is None else found.decode("latin-1")
-
-
 def parse(path: str, headers: Headers, body: bytes) -> Parsed:
     """What a decision reads of this request. Raises BadRequest naming the field and what to do."""
+    steers = steering.read(headers)
+    place = paths.BY_PATH[path]
+    is_form = place.is_form and multipart.is_form(headers)
     try:
-        read = _decoder.decode(body)
+        asked = _form(place, headers, body) if is_form else _READERS.get(path, _other)(place, body)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("The body is not valid JSON: send a JSON object.") from None
-    span = model_span(body)
-    goal, tolerance, session, explain = _steering(headers)
-    turns, conversation = _turns(read, NEEDS[path])
-    most = read.max_completion_tokens if read.max_tokens is None else read.max_tokens
+        raise BadRequest(_not_json(headers)) from None
+    most = asked.max_tokens
     request = Request(
-        model=read.model,
-        turns=turns,
-        conversation=session or conversation,
-        max_tokens=most if most is not None and most > 0 else None,
-        headers=HeaderView(headers),
-        goal=goal,
-        tolerance_percent=tolerance,
+        model=asked.model,
+        turns=asked.turns,
+        conversation=steers.session or asked.conversation,
+        max_tokens=most if most is not None and 0 < most <= MOST_TOKENS else None,
+        headers=steers.lookup,
+        goal=steers.goal,
+        tolerance_percent=steers.tolerance_percent,
+        session=steers.session,
+        user=asked.user or "",
+        opening=asked.conversation,
     )
-    return Parsed(request, bool(read.stream), span, explain)
+    return Parsed(request, asked.stream, asked.span, steers.explain)
 
 
-def model_span(body: bytes) -> tuple[int, int]:
-    """Where the string value of the top-level `model` stands. Raises BadRequest where there are several.
-
-    The body must be valid JSON with such a key. One plain look suffices where the key's letters occur once.
-    """
-    found = _MODEL_KEY.search(body)
-    if found is not None and _is_only_key(body, found):
-        value = _STRING.match(body, found.end())
-        if value is not None:
-            return value.span()
-    spans = list(_top_level_values(body, "model"))
-    if len(spans) != 1:
-        message = "The body has several keys that read as 'model': keep one."
-        raise BadRequest(message, param="model")
-    return spans[0]
+# Bodies, by path
 
 
-def _is_only_key(body: bytes, found: re.Match[bytes]) -> bool:
-    """Whether this match is surely the key: no second one, no escaped quote before it, no key in escapes."""
-    return (
-        _MODEL_KEY.search(body, found.end()) is None
-        and body[found.start() - 1 : found.start()] != b"\\"
-        and (b"\\u" not in body or _ESCAPED_KEY.search(body) is None)
-    )
+def _chat(_: Place, body: bytes) -> _Asked:
+    read = _usual(body)
+    if not read.messages:
+        raise BadRequest("'messages' is missing or empty: send at least one.", param="messages")
+    needs = _needs("chat", read.tools or read.functions, read.response_format)
+    return _asked(read, body, _chat_turns(read.messages, needs))
 
 
-def _top_level_values(body: bytes, wanted: str) -> Iterator[tuple[int, int]]:
-    """Spans of the values of top-level keys that equal `wanted` under unescaping and case folding.
-
-    The value of each is a string, or the key is counted all the same, with an empty span.
-    """
-    depth, pending = 0, False
-    for token in _TOKEN.finditer(body):
-        text = token.group()
-        if text in (b"{", b"[", b"}", b"]"):
-            depth += 1 if text in (b"{", b"[") else -1
-        elif depth != 1:
-            continue
-        elif body[token.end() :].lstrip()[:1] == b":":
-            if pending:
-                yield (0, 0)
-            pending = _is_key(text, wanted)
-        elif pending:
-            pending = False
-            yield token.span()
-    if pending:
-        yield (0, 0)
+def _completions(_: Place, body: bytes) -> _Asked:
+    read = _usual(body)
+    needs = _needs("completions", read.tools or read.functions, read.response_format)
+    return _asked(read, body, _one_turn(read.prompt, needs))
 
 
-def _is_key(text: bytes, wanted: str) -> bool:
-    key: str = msgspec.json.decode(text, type=str)
-    return key.casefold() == wanted
+def _embeddings(_: Place, body: bytes) -> _Asked:
+    read = _usual(body)
+    return _asked(read, body, _one_turn(read.input, _NEED_SETS["embeddings"]))
+
+
+def _responses(_: Place, body: bytes) -> _Asked:
+    """Like a chat, as far as it is understood."""
+    read = _other_body.decode(body)
+    text = _read(_string, read.input)
+    messages = [_Message("system", _read(_string, read.instructions))]
+    if text is not None:
+        messages.append(_Message("user", text))
+    for raw in _read(_list, read.input) or ():
+        message = _read(_odd_message, raw)
+        if message is not None:
+            messages.append(_plain(message))
+    shape = _read(_text, read.text)
+    needs = _needs("chat", read.tools, shape.format if shape is not None else None)
+    turns, conversation = _chat_turns(messages, needs)
+    stream, most = bytes(read.stream) in _YES, _read(_number, read.max_output_tokens)
+    user = _read(_string, read.user)
+    return _Asked(read.model, keys.model_span(body), stream, turns, conversation, most, user)
+
+
+def _other(place: Place, body: bytes) -> _Asked:
+    """Anything else is not looked into."""
+    read = _other_body.decode(body)
+    stream = place.is_played or bytes(read.stream) in _YES
+    return _Asked(read.model, keys.model_span(body), stream, *_no_turn(place, body))
+
+
+def _form(place: Place, headers: Headers, body: bytes) -> _Asked:
+    form = multipart.read(headers, body)
+    return _Asked(form.model, form.span, form.stream, *_no_turn(place, body))
+
+
+_READERS = {
+    "/v1/chat/completions": _chat,
+    "/v1/completions": _completions,
+    "/v1/embeddings": _embeddings,
+    "/v1/responses": _responses,
+}
+
+
+def _asked(read: _Body, body: bytes, said: _Said) -> _Asked:
+    most = read.max_completion_tokens if read.max_tokens is None else read.max_tokens
+    return _Asked(read.model, keys.model_span(body), read.stream is True, said[0], said[1], most, read.user)
+
+
+# Fields
+
+
+def _usual(body: bytes) -> _Body:
+    try:
+        return _body.decode(body)
+    except msgspec.ValidationError:
+        return _unusual(body)
+
+
+def _unusual(body: bytes) -> _Body:
+    """The same where a field is not of the usual type: it counts as absent unless nothing can be decided."""
+    read = _odd_body.decode(body)
+    messages = None if read.messages is None else [_plain(message) for message in read.messages]
+    known = {name: _read(decoder, getattr(read, name)) for name, decoder in _HELPFUL.items()}
+    if known["stream"] is None:
+        known["stream"] = bytes(read.stream) in _YES
+    return _Body(read.model, messages, **{name: value for name, value in known.items() if value is not None})
+
+
+def _plain(message: _OddMessage) -> _Message:
+    content = message.content
+    if isinstance(content, list):
+        return _Message(message.role, [part for raw in content if (part := _read(_part, raw)) is not None])
+    return _Message(message.role, content)
+
+
+def _read(decoder: msgspec.json.Decoder[_T], raw: msgspec.Raw) -> _T | None:
+    """The value, or None where it is absent or another one."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def _needs(base: str, tools: msgspec.Raw, shape: _Format | None) -> _Needs:
+    needs = _NEED_SETS[base]
+    if tools and _FILLED.match(tools):
+        needs |= {_TOOLS}
+    if shape is not None and shape.type == "json_schema":
+        needs |= {_JSON_SCHEMA}
+    return needs
+
+
+# Turns
+
+
+def _chat_turns(messages: list[_Message], needs: _Needs) -> _Said:
+    """The last user turns, each with the length and needs of all up to it, and the conversation's key."""
+    system, size = "", 0
+    turns: list[Turn] = []
+    pending: str | None = None
+    for message in messages:
+        text, has_image = message.content, False
+        if text.__class__ is not str:
+            text, has_image = _content(text)
+        if message.role == "user":
+            if pending is not None:
+                turns.append(Turn(pending, _tokens(size), needs))
+            pending = text
+        elif not turns and pending is None:
+            system += text
+        size += _size(text)
+        if has_image:
+            needs |= {_VISION}
+    turns.append(Turn(system if pending is None else pending, _tokens(size), needs))
+    return tuple(turns[-MOST_TURNS:]), f"{system}\n{turns[0].text}"
+
+
+def _content(content: str | list[_Part] | None) -> tuple[str, bool]:
+    """The text of a message's content, and whether it holds an image."""
+    if content is None or isinstance(content, str):
+        return content or "", False
+    texts = [part.text for part in content if part.text]
+    return "\n".join(texts), any(part.type in _IMAGE_TYPES for part in content)
+
+
+def _one_turn(raw: msgspec.Raw, needs: _Needs) -> _Said:
+    """A prompt or input as a turn; of several the longest must find room."""
+    text = _read(_string, raw)
+    texts = [text] if text is not None else _read(_strings, raw)
+    if texts is not None:
+        most = max(map(_size, texts), default=0)
+        text = text if text is not None else "\n".join(texts)
+        return (Turn(text, _tokens(most), needs),), text
+    ids = max(piece.count(b",") for piece in bytes(raw).split(b"]")) + 1 if raw else 0
+    return (Turn("", ids, needs),), _told_apart(bytes(raw))
+
+
+def _no_turn(place: Place, body: bytes) -> _Said:
+    return (Turn("", 0, _NEED_SETS[place.need]),), _told_apart(body)
+
+
+def _told_apart(data: bytes) -> str:
+    return str(zlib.crc32(data[:TOLD_APART_BYTES]))
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def _tokens(size: int) -> int:
+    return -(-size // CHARS_PER_TOKEN)
+
+
+# Errors
+
+
+def _not_json(headers: Headers) -> str:
+    for name, value in headers:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            return "The body is compressed: send it as plain JSON."
+    return "The body is not valid JSON: send a JSON object."
 
 
 def _invalid(message: str) -> BadRequest:
@@ -189,91 +368,3 @@ def _invalid(message: str) -> BadRequest:
     if not field:
         return BadRequest("The body must be a JSON object.")
     return BadRequest(f"{field!r} is not of the right type: {what}.", param=field)
-
-
-def _steering(headers: Headers) -> tuple[Goal | None, int | None, str, bool]:
-    """Goal, tolerance, session and whether to explain, from the x-steelyard-… headers."""
-    goal, tolerance, session, explain = None, None, "", False
-    for name, value in headers:
-        if not name.startswith(_OURS):
-            continue
-        text = value.decode("latin-1").strip()
-        match name[len(_OURS) :]:
-            case b"goal":
-                goal = _GOALS.get(text.lower())
-                if goal is None:
-                    message = f"Header x-steelyard-goal is {text[:40]!r}: use one of {', '.join(Goal)}."
-                    raise BadRequest(message, param="x-steelyard-goal")
-            case b"tolerance":
-                if not text.isascii() or not text.isdigit() or len(text) > 3 or int(text) > 100:
-                    message = (
-                        f"Header x-steelyard-tolerance is {text[:40]!r}: use a whole number from 0 to 100."
-                    )
-                    raise BadRequest(message, param="x-steelyard-tolerance")
-                tolerance = int(text)
-            case b"session":
-                session = text
-            case b"explain":
-                explain = text.lower() in ("1", "true")
-            case _:
-                continue
-    return goal, tolerance, session, explain
-
-
-def _turns(body: _Body, base_need: str) -> tuple[tuple[Turn, ...], str]:
-    """The last user turns, each with the length and needs of all up to it, and the conversation's key."""
-    needs = {base_need}
-    if body.tools or body.functions:
-        needs.add(_TOOLS)
-    if body.response_format is not None and body.response_format.type == "json_schema":
-        needs.add(_JSON_SCHEMA)
-    if base_need != "chat":
-        text = _plain_text(body.prompt if base_need == "completions" else body.input)
-        return (Turn(text, _tokens(_size(text)), frozenset(needs)),), text
-    return _chat_turns(body.messages, needs)
-
-
-def _chat_turns(messages: list[_Message] | None, needs: set[str]) -> tuple[tuple[Turn, ...], str]:
-    if not messages:
-        raise BadRequest("'messages' is missing or empty: send at least one.", param="messages")
-    system, turns, size = "", [], 0
-    pending: str | None = None
-    sealed = frozenset(needs)
-    for message in messages:
-        text, has_image = _content(message.content)
-        if message.role == "user":
-            if pending is not None:
-                turns.append(Turn(pending, _tokens(size), sealed))
-            pending = text
-        elif not turns and pending is None:
-            system += text
-        size += _size(text)
-        if has_image and _VISION not in needs:
-            needs.add(_VISION)
-            sealed = frozenset(needs)
-    turns.append(Turn(pending if pending is not None else system, _tokens(size), sealed))
-    return tuple(turns[-MOST_TURNS:]), f"{system}\n{turns[0].text}"
-
-
-def _content(content: str | list[_Part] | None) -> tuple[str, bool]:
-    """The text of a message's content, and whether it holds an image."""
-    if content is None or isinstance(content, str):
-        return content or "", False
-    texts = [part.text for part in content if part.text]
-    return "\n".join(texts), any(part.type in _IMAGE_TYPES for part in content)
-
-
-def _plain_text(value: str | list[str | int | list[int]] | None) -> str:
-    """A prompt or input as text; token ids count as words that say nothing."""
-    if isinstance(value, str):
-        return value
-    words = (item if isinstance(item, str) else "0" * CHARS_PER_TOKEN for item in value or ())
-    return "\n".join(words)
-
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-
-
-def _tokens(size: int) -> int:
-    return -(-size // CHARS_PER_TOKEN)

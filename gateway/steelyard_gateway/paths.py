@@ -19,20 +19,45 @@ class Place:
     """The same for metrics and logs, without what clients may invent."""
     methods: frozenset[bytes]
     """The methods that it takes."""
+    need: str = ""
+    """The capability that it asks of a model; empty: no model is asked."""
+    is_form: bool = False
+    """Whether its body is a form with files (multipart/form-data) unless it says that it is JSON."""
+    is_played: bool = False
+    """Whether its answer is used while it comes, although no stream was asked for: speech."""
     ends_with_done: bool = False
     """Whether its streams end with `data: [DONE]`."""
 
+    def allowed(self) -> bytes:
+        """The value of `Allow`."""
+        return b", ".join(sorted((*self.methods, b"OPTIONS")))
 
-POST = frozenset({b"POST"})
+
 READ = frozenset({b"GET", b"HEAD"})
 
+
+def _asks(path: str, need: str, **more: bool) -> Place:
+    return Place(path, path, frozenset({b"POST"}), need, **more)
+
+
 _PLACES = (
-    Place("/v1/chat/completions", "/v1/chat/completions", POST, ends_with_done=True),
-    Place("/v1/completions", "/v1/completions", POST, ends_with_done=True),
-    Place("/v1/embeddings", "/v1/embeddings", POST),
+    _asks("/v1/chat/completions", "chat", ends_with_done=True),
+    _asks("/v1/completions", "completions", ends_with_done=True),
+    _asks("/v1/embeddings", "embeddings"),
+    _asks("/v1/responses", "chat"),
+    _asks("/v1/rerank", "rerank"),
+    _asks("/v1/score", "rerank"),
+    _asks("/v1/audio/speech", "audio", is_played=True),
+    _asks("/v1/audio/transcriptions", "audio", is_form=True),
+    _asks("/v1/audio/translations", "audio", is_form=True),
+    _asks("/v1/images/generations", "images"),
+    _asks("/v1/images/edits", "images", is_form=True),
+    _asks("/v1/images/variations", "images", is_form=True),
     Place("/v1/models", "/v1/models", READ),
 )
-_BY_PATH = {place.path: place for place in _PLACES}
+
+BY_PATH = {place.path: place for place in _PLACES}
+"""Every offered path but those of single models."""
 
 EXACT = {place.path.encode(): place for place in _PLACES}
 """Request targets that need no second look."""
@@ -44,12 +69,12 @@ def find(target: bytes) -> tuple[Place, bytes] | None:
     A doubled slash, a trailing slash, the prefix /openai and the absolute form are tolerated.
     """
     if not target.startswith(b"/"):
-        target = re.sub(rb"^https?://[^/?#]*", b"", target)
+        target = re.sub(rb"^https?://[^/?#]*", b"", target, flags=re.IGNORECASE)
     target = target.partition(b"#")[0]
     raw_path, mark, query = target.partition(b"?")
     path = re.sub("/{2,}", "/", raw_path.decode("ascii", "replace")).rstrip("/")
     path = path.removeprefix("/openai") if path.startswith("/openai/v1/") else path
-    place = _BY_PATH.get(path)
+    place = BY_PATH.get(path)
     if place is None and path.startswith(MODEL_PREFIX):
         place = Place(path, MODEL_PREFIX + "{id}", READ)
     return None if place is None else (place, mark + query if query else b"")

@@ -17,15 +17,15 @@ Headers = list[tuple[bytes, bytes]]
 """Header lines in order; names in lower case."""
 
 
-class AnswerHeaders(Headers):
-    """Header lines of an engine's answer. A connection uses one object for all answers with the same head."""
+class HeaderLines(Headers):
+    """Header lines of a head. A connection uses one object for all messages that begin with the same head."""
 
     __slots__ = ("memo",)
 
     def __init__(self) -> None:
         super().__init__()
         self.memo: object = None
-        """What was worked out of them that holds for any length; kept by who works it out."""
+        """What was worked out of them that holds for any length of the body; kept by who works it out."""
 
 
 @dataclass(frozen=True, slots=True)

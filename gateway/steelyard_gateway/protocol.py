@@ -14,18 +14,25 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from steelyard_gateway import errors, heads, paths
+from steelyard_gateway import elsewhere, errors, heads, paths
+from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.deadlines import NEVER, Deadlines
-from steelyard_gateway.exchange import Exchange, Gateway
-from steelyard_gateway.ports import Headers
+from steelyard_gateway.ending import WORDS, Ending
+from steelyard_gateway.exchange import Exchange
+from steelyard_gateway.parts import Gateway
+from steelyard_gateway.ports import HeaderLines, Headers
+from steelyard_gateway.repeated import Repetition, repetition
 
 MOST_HEAD_BYTES = 65_536
 """Longest request head; what nginx and engines take is less."""
 
+HEAD_TOO_LARGE = f"The request's head is longer than {MOST_HEAD_BYTES} bytes."
+NOT_HTTP = "The request is not valid HTTP/1.1, or its length is ambiguous."
+
 FRAMING_RATIO = 8
 """A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
 
-UNREADABLE = paths.Place("", "other", frozenset())
+UNREADABLE = paths.Place("", elsewhere.LABEL, frozenset())
 """Stands for the path of a request that could not be read."""
 
 UPGRADES = frozenset({b"connection", b"upgrade", b"http2-settings"})
@@ -41,14 +48,14 @@ class Limits:
     head_seconds: float = 20.0
     """From a request's first byte to the end of its head, and from a connection's start to the first head."""
     body_seconds: float = 60.0
-    """Between two pieces of a request's body."""
+    """Between two pieces of a request's body, and between two looks at whether a client reads its answer."""
     keep_alive_seconds: float = 75.0
     """An idle connection is kept so long: above ingress-nginx's 60, so that it never sends into a close."""
     linger_seconds: float = 5.0
     """After a close, the client may go on for so long to send what nobody reads."""
 
 
-class _Cycle(Exchange, RequestResponseCycle):
+class _Cycle(Ending, RequestResponseCycle):
     """An exchange where uvicorn expects one of its cycles."""
 
     message_event = asyncio.Event()
@@ -60,6 +67,7 @@ class GatewayProtocol(HttpToolsProtocol):
     gateway: ClassVar[Gateway]
     limits: ClassVar[Limits]
     deadlines: ClassVar[Deadlines]
+    draining: ClassVar[bool] = False
 
     def __init__(self, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
@@ -67,8 +75,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._active: _Cycle | None = None
         self._collecting: _Cycle | None = None
         self._in_head = self._in_body = self._body_is_new = False
-        self._is_running = self._is_deaf = self._is_closing = self._is_again = False
+        self._is_running = self._is_deaf = self._is_closing = self._is_again = self._is_bulky = False
         self._unfinished_bytes = self._unsent_bytes = 0
+        self._head: ClientHead | None = None
+        self._repetition: Repetition | None = None
+        self._armed: Repetition | None = None
 
     # What the transport says
 
@@ -90,11 +101,21 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, then begin what is complete."""
+        armed = self._armed
+        if armed is not None:
+            self._armed = None
+            body = armed.body_of(data)
+            if body is not None and len(body) <= self.limits.body_bytes and not self.draining:
+                self._begin_repeated(body)
+                return
         if self._is_deaf:
             return
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
-        was_in_head = self._in_head
+        was_in_head, was_in_body = self._in_head, self._in_body
+        if was_in_head or len(data) > MOST_HEAD_BYTES:
+            self._is_bulky = True
+        self._repetition = self._head = None
         self._feed(data)
         if self._is_deaf:
             pass
@@ -104,11 +125,21 @@ class GatewayProtocol(HttpToolsProtocol):
             self._watch_body(len(data))
         else:
             self._unfinished_bytes = 0
+            if self._head is not None and not (was_in_head or was_in_body):
+                self._repetition = repetition(data)
         self._run()
+
+    def pause_writing(self) -> None:
+        """So much is queued that the client must read some of it in time."""
+        super().pause_writing()
+        self._unsent_bytes = 0
+        self.deadline = perf_counter() + self.limits.body_seconds
 
     def resume_writing(self) -> None:
         """The client has read what was queued."""
         super().resume_writing()
+        if not self._is_closing:
+            self.deadline = perf_counter() + self.limits.keep_alive_seconds
         if self._active is not None:
             self._active.drained()
         if not self.pipeline:
@@ -117,7 +148,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_late(self, now: float) -> None:
         """The client was too slow: to send a head or a body, to ask again, or to read the last answer."""
-        if self._is_closing or self.transport.is_closing():
+        if self._is_closing or self.flow.write_paused or self.transport.is_closing():
             self._linger(now)
         elif self._in_body and self._active is not None and self._active is self._collecting:
             self._refuse(errors.RequestLate("The request's body stopped coming."))
@@ -132,7 +163,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request's first byte; ASGI's scope is made later, if at all."""
         self.url = b""
-        self.headers = []
+        self.headers = HeaderLines()
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -141,22 +172,39 @@ class GatewayProtocol(HttpToolsProtocol):
             self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """A head is complete: ours, or ASGI's."""
+        """A head is complete: ours, or ASGI's. What is raised here and below is the answer: see `_feed`."""
+        parser, url = self.parser, self.url
+        version = parser.get_http_version()
+        heads.check_framing(self.headers, version)
+        if self._is_bulky:
+            self._is_bulky = False
+            if heads.size(url, self.headers) > MOST_HEAD_BYTES:
+                raise errors.HeadTooLarge(HEAD_TOO_LARGE)
         self._in_head = False
         self._in_body = self._body_is_new = True
-        parser, url = self.parser, self.url
         place = paths.EXACT.get(url)
         target = (place, b"") if place is not None else paths.find(url)
-        if target is None:
-            self._hand_to_asgi()
-        elif parser.should_upgrade():
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                raise errors.MalformedHttp("CONNECT is not offered.")
             self._is_again = True
+        elif target is None:
+            self._hand_to_asgi()
         else:
-            exchange = _Cycle(self.gateway, self, target, parser.get_method(), self.headers)
-            exchange.is_http_10 = parser.get_http_version() != "1.1"
-            exchange.keep_alive = not exchange.is_http_10 and parser.should_keep_alive()
-            if exchange.method not in target[0].methods:
-                exchange.preset(_wrong_method(target[0], exchange.method))
+            is_http_10 = version == "1.0"
+            head = ClientHead(
+                target,
+                parser.get_method(),
+                self.headers,
+                is_http_10=is_http_10,
+                keep_alive=not (is_http_10 or self.draining) and parser.should_keep_alive(),
+                cors=self.gateway.cors,
+            )
+            exchange = _Cycle(self.gateway, self, head)
+            if head.method not in head.place.methods:
+                exchange.preset(elsewhere.other_method(head, self.gateway.cors))
+            elif head.keep_alive:
+                self._head = head
             self._stand_in_line(exchange)
 
     def on_body(self, body: bytes) -> None:
@@ -169,7 +217,7 @@ class GatewayProtocol(HttpToolsProtocol):
         elif not exchange.complete:
             exchange.add(body)
             if exchange.body_bytes > self.limits.body_bytes:
-                self._refuse(self._too_large())
+                raise self._too_large()
 
     def on_message_complete(self) -> None:
         """A request is complete."""
@@ -218,8 +266,41 @@ class GatewayProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.deadline = perf_counter() + self.limits.keep_alive_seconds
+            if not (self._in_head or self._in_body or self.flow.write_paused):
+                self._armed = self._repetition
+
+    # What the drain asks
+
+    def shutdown(self) -> None:
+        """Close after the answer under way if its head can say so, else when idle for too long."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.be_last() if isinstance(self.cycle, _Cycle) else super().shutdown()
+        elif not self._in_head:
+            self.deadline = min(self.deadline, perf_counter() + self.limits.keep_alive_seconds)
+
+    def cut_short(self) -> None:
+        """End the answer under way with an error, and close."""
+        exchange = self._active
+        if exchange is None:
+            self.close()
+        elif exchange is self._collecting:
+            self._refuse(errors.NoUpstream(WORDS))
+            self._run()
+        else:
+            exchange.cut_short()
 
     # Order
+
+    def _begin_repeated(self, body: bytes) -> None:
+        """Begin a request whose head is the last one's."""
+        head = self._head
+        assert head is not None
+        exchange = _Cycle(self.gateway, self, head)
+        exchange.add(body)
+        exchange.complete = True
+        self.cycle = self._active = exchange
+        self.deadline = NEVER
+        exchange.begin()
 
     def _stand_in_line(self, exchange: "_Cycle") -> None:
         previous, self.cycle = self.cycle, exchange
@@ -256,7 +337,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._is_running = False
 
     def _linger(self, now: float) -> None:
-        """Wait on while the client reads what was queued for it; else there is nothing to wait for."""
+        """Wait on while the client reads what was queued for it; else it has left without a word."""
         unsent_bytes = self.transport.get_write_buffer_size()
         if unsent_bytes and unsent_bytes != self._unsent_bytes:
             self._unsent_bytes = unsent_bytes
@@ -270,18 +351,11 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._is_again:
-                self._is_again = False
-                self._feed_again(data[upgrade.args[0] :])
-            elif self._should_upgrade():
-                self.deadlines.forget(self)
-                self.handle_websocket_upgrade()
-            else:
-                self._unsupported_upgrade_warning()
-        except httptools.HttpParserError:
-            self._refuse(
-                errors.MalformedHttp("The request is not valid HTTP/1.1, or its length is ambiguous.")
-            )
+            self._is_again = False
+            self._feed_again(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, errors.RequestError) else errors.MalformedHttp(NOT_HTTP))
 
     def _feed_again(self, rest: bytes) -> None:
         """Parse a request anew without its wish for another protocol: to say nothing declines it."""
@@ -299,9 +373,7 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self._unfinished_bytes += read_bytes
             if self._unfinished_bytes > MOST_HEAD_BYTES:
-                self._refuse(
-                    errors.HeadTooLarge(f"The request's head is longer than {MOST_HEAD_BYTES} bytes.")
-                )
+                self._refuse(errors.HeadTooLarge(HEAD_TOO_LARGE))
 
     def _watch_body(self, read_bytes: int) -> None:
         """A body is incomplete: judge what it announces, and that its framing stays in proportion."""
@@ -310,7 +382,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._body_is_new = False
             self._unfinished_bytes = 1
             self.deadline = perf_counter() + self.limits.body_seconds
-            if exchange is not None and heads.announced_bytes(exchange.headers) > self.limits.body_bytes:
+            if exchange is not None and heads.announced_bytes(exchange.head.headers) > self.limits.body_bytes:
                 self._refuse(self._too_large())
             elif exchange is not None and exchange is self._active:
                 self._invite_body()
@@ -333,7 +405,8 @@ class GatewayProtocol(HttpToolsProtocol):
             if self._in_body and self.cycle is not None and not self.cycle.response_complete:
                 self.close()
                 return
-            exchange = _Cycle(self.gateway, self, (UNREADABLE, b""), b"", [])
+            head = ClientHead((UNREADABLE, b""), b"", [], cors=self.gateway.cors)
+            exchange = _Cycle(self.gateway, self, head)
             self._stand_in_line(exchange)
         exchange.refuse(error)
         self._collecting = None
@@ -349,6 +422,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self.headers.extend(headers)
         self.expect_100_continue = _expects(headers)
         super().on_headers_complete()
+        if self.draining:
+            self.cycle.keep_alive = False
 
 
 def protocol_class(gateway: Gateway, deadlines: Deadlines, limits: Limits) -> type[GatewayProtocol]:
@@ -366,11 +441,3 @@ def protocol_class(gateway: Gateway, deadlines: Deadlines, limits: Limits) -> ty
 def _expects(headers: Headers) -> bool:
     """Whether the client waits for 100 Continue before it sends the body."""
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
-
-
-def _wrong_method(place: paths.Place, method: bytes) -> errors.MethodNotAllowed:
-    allowed = ", ".join(sorted(name.decode() for name in place.methods))
-    return errors.MethodNotAllowed(
-        f"{place.path} takes {allowed}, not {method.decode('ascii', 'replace')}.",
-        headers=((b"allow", allowed.encode()),),
-    )

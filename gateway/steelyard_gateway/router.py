@@ -4,7 +4,6 @@ Invariant: whatever a client sends, it gets a decision or an error in OpenAI's s
 request that asks only for the explanation.
 """
 
-from collections import Counter
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +17,7 @@ from steelyard_gateway.ports import Headers, Reply, Routed
 
 MODELS_PATH = "/v1/models"
 
-_VERSION_PREFIX = "/v1"
+_VERSION_PREFIX_LENGTH = len("/v1")
 
 
 class NoModelCan(errors.BadRequest):
@@ -33,7 +32,7 @@ class TableRouter:
     def __init__(self, holder: current.Current, live: LiveEndpoints) -> None:
         self._current = holder
         self._live = live
-        self._draws: Counter[str] = Counter()
+        self._draws: dict[str, int] = {}
 
     def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
         """The decision for a complete request, or the gateway's own answer."""
@@ -49,14 +48,18 @@ class TableRouter:
             return error.reply()
         if parsed.explain:
             return Reply(200, msgspec.json.encode(explaining.explain(decision)))
-        self._draws[parsed.request.model] += 1
+        request, policy = parsed.request, decision.policy
+        self._draws[request.model] = self._draws.get(request.model, 0) + 1
         return Routed(
-            decision=decision,
-            walk=AttemptWalk(decision),
-            path=path.removeprefix(_VERSION_PREFIX),
-            stream=parsed.stream,
-            body=body,
-            model_span=parsed.model_span,
+            decision,
+            AttemptWalk(decision),
+            path[_VERSION_PREFIX_LENGTH:],
+            parsed.stream,
+            body,
+            parsed.model_span,
+            request.turns[-1].prompt_tokens,
+            None if policy is None else policy.spec.signature,
+            0 if policy is None else policy.spec.sse_comment_seconds,
         )
 
     def decide(self, snapshot: current.Snapshot, request: Request, load: Load | None = None) -> Decision:
@@ -64,7 +67,7 @@ class TableRouter:
 
         With another load it is the same for all gateways. Raises RequestError where there is none.
         """
-        draw = self._draws[request.model] if load is None else 0
+        draw = self._draws.get(request.model, 0) if load is None else 0
         try:
             return deciding.decide(request, snapshot.table, load or self._live, draw, classifying.classify)
         except NoCandidate as none:

@@ -1,14 +1,18 @@
 """The gateway's settings, read once at start."""
 
 import argparse
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from steelyard import settings
 from steelyard.api.meta import DEFAULT_NAMESPACE
+from steelyard_gateway import cors
+from steelyard_gateway.cors import Cors
 
 _PORT = settings.whole_number(0, 65535)
+_SECONDS = settings.whole_number(0, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,23 @@ class Settings:
     namespace: str
     """The namespace whose resources requests see; empty: the gateway's own in Kubernetes."""
     drain_seconds: int
-    """How long requests under way may go on after SIGTERM."""
+    """How long after SIGTERM the last request under way may end."""
     max_body_bytes: int
     """The largest request body."""
+    cors: Cors | None = None
+    """Which web pages may read answers; None: nothing is said of it."""
+    grace_seconds: int = 0
+    """How long after SIGTERM idle connections and new ones are still served."""
+    workers: int = 1
+    """How many processes serve the port."""
+    worker_index: int = 0
+    """Which of them this is."""
+    admin_fd: int | None = None
+    """The listening socket of a worker's own admin port; None: it is not one of several."""
+    gateway_service: str = ""
+    """The Service of the gateways, whose pods share what `maxConcurrency` allows; empty: this one has all."""
+    gateway_name: str = ""
+    """The name of this gateway's own pod there."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -40,12 +58,27 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
     add(parser, "--admin-port", environment, "port of health and metrics", kind=_PORT, default="8081")
     described = "namespace of the resources; none: the gateway's own in Kubernetes, default with files"
     add(parser, "--namespace", environment, described, default="")
+    described = "Service of all gateways, which share what maxConcurrency allows; none: there is no other one"
+    add(parser, "--gateway-service", environment, described, default="")
+    add(parser, "--gateway-name", environment, "name of this pod there; none: the host's", default="")
+    described = "processes that serve the port, each about one core's worth"
+    add(parser, "--workers", environment, described, kind=settings.whole_number(1, 256), default="1")
+    parser.add_argument("--worker-index", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--admin-fd", type=int, help=argparse.SUPPRESS)
+    add(
+        parser,
+        "--grace-seconds",
+        environment,
+        "how long after SIGTERM idle and new connections are still served; at most --drain-seconds",
+        kind=_SECONDS,
+        default="5",
+    )
     add(
         parser,
         "--drain-seconds",
         environment,
-        "how long requests under way may go on after SIGTERM",
-        kind=settings.whole_number(0, 86_400),
+        "how long after SIGTERM requests under way may take",
+        kind=_SECONDS,
         default="30",
     )
     add(
@@ -55,6 +88,14 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         "largest request body; a larger one is answered with 413",
         kind=settings.whole_number(1024, 2**31),
         default=str(32 * 1024 * 1024),
+    )
+    add(
+        parser,
+        "--cors-origins",
+        environment,
+        "web pages that may read answers: origins with commas between them, or * for all",
+        kind=_cors,
+        default="",
     )
 
 
@@ -69,7 +110,21 @@ def read(arguments: argparse.Namespace) -> Settings:
         namespace=arguments.namespace or (DEFAULT_NAMESPACE if in_files else ""),
         drain_seconds=arguments.drain_seconds,
         max_body_bytes=arguments.max_body_bytes,
+        cors=arguments.cors_origins,
+        grace_seconds=arguments.grace_seconds,
+        workers=arguments.workers,
+        worker_index=arguments.worker_index,
+        admin_fd=arguments.admin_fd,
+        gateway_service=arguments.gateway_service,
+        gateway_name=arguments.gateway_name or platform.node(),
     )
+
+
+def _cors(text: str) -> Cors | None:
+    try:
+        return cors.read(text.split(","))
+    except cors.WrongOrigin as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def parse(words: Sequence[str], environment: Mapping[str, str]) -> Settings:

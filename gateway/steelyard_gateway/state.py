@@ -1,15 +1,17 @@
 """Whether the gateway takes requests, and why not."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from steelyard_gateway.sources.kubernetes import KubernetesSource
+if TYPE_CHECKING:  # loaded where there is a cluster
+    from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 
 @dataclass(slots=True)
 class State:
     """What /readyz and /admin/resources tell of the program itself. Written by `app`, read by `admin`."""
 
-    kubernetes: KubernetesSource | None = None
+    kubernetes: "KubernetesSource | None" = None
     """Where the resources come from; None: from files."""
     asked_engines: bool = False
     """Whether engines whose models nobody listed were asked once."""

@@ -3,6 +3,7 @@
 import yaml
 
 import install_manifest
+from steelyard_gateway import draining, settings
 
 
 def test_the_file_is_that_of_its_parts() -> None:
@@ -25,3 +26,16 @@ def test_every_container_fits_pod_security_restricted() -> None:
                 "capabilities": {"drop": ["ALL"]},
                 "readOnlyRootFilesystem": True,
             }
+
+
+def test_the_gateways_pod_has_time_to_drain() -> None:
+    (deployment,) = [
+        one
+        for one in yaml.safe_load_all(install_manifest.rendered())
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == "steelyard-gateway"
+    ]
+    pod = deployment["spec"]["template"]["spec"]
+    chosen = settings.parse(pod["containers"][0]["args"], {})
+
+    assert 5 < chosen.grace_seconds < chosen.drain_seconds
+    assert chosen.drain_seconds + draining.LAST_WORDS_SECONDS + 5 <= pod["terminationGracePeriodSeconds"]

@@ -1,5 +1,6 @@
 """The pages: links lead somewhere, tables are up to date, commands and names are those of the code."""
 
+import argparse
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,15 @@ import api_docs
 from steelyard.files import reading
 from steelyard.routing.compiling import compile_table
 from steelyard_cli import __main__ as command_line
-from steelyard_gateway import errors, parsing, paths, router
+from steelyard_gateway import errors, parsing, paths, router, settings
+from steelyard_gateway.admission import Admission
+from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.current import Current
+from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
 from steelyard_gateway.recording import Recorder
+from steelyard_gateway.shares import Fleet
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -101,6 +106,17 @@ def test_the_files_of_the_quickstart_are_good(tmp_path: Path) -> None:
     assert json.loads(written["request.json"])["model"] in table.policies
 
 
+def test_every_flag_of_the_gateway_is_on_its_page_with_its_default() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    settings.add_arguments(parser, {})
+    shown = [one for one in parser._actions if one.help != argparse.SUPPRESS]
+    rows = re.findall(r"^\| `(--[\w-]+)` \| (\S* ?)\|", GATEWAY.read_text(), re.MULTILINE)
+
+    assert [(flag, default.strip()) for flag, default in rows] == [
+        (one.option_strings[0], str(one.default or "")) for one in shown
+    ]
+
+
 def test_every_path_of_the_gateway_is_on_its_page() -> None:
     page = GATEWAY.read_text()
 
@@ -121,7 +137,10 @@ def test_every_error_code_is_on_the_gateways_page() -> None:
 
 
 def test_the_metrics_on_the_gateways_page_are_those_that_it_exposes() -> None:
-    metrics = Metrics(Current(), LiveEndpoints(lambda: 0.0), Recorder(BytesIO()), lambda: 0.0)
+    admission = Admission(Deadlines(), lambda: 0.0, Fleet())
+    metrics = Metrics(
+        Current(), LiveEndpoints(lambda: 0.0), Recorder(BytesIO()), admission, RetryBudget(), now=lambda: 0.0
+    )
     exposed = {
         f"{one.name}_total" if one.type == "counter" else one.name
         for one in metrics.collect()

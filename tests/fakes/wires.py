@@ -106,7 +106,7 @@ class Line:
     def __init__(self) -> None:
         self.wire = Wire()
         self.redialled: list[Call] = []
-        self._free = False
+        self._free = True
         self.connection = Connection(Timeless(), 4.0, self._freed, self._lost)
         self.connection.connection_made(self.wire)
 
@@ -118,9 +118,13 @@ class Line:
     def ask(self, ear: Ear | None = None) -> Ear:
         """Start a call."""
         ear = ear or Ear()
-        self._free = False
-        self.connection.start(ear.call)
+        self.start(ear.call)
         return ear
+
+    def start(self, call: Call) -> None:
+        """Start this call."""
+        self._free = False
+        self.connection.start(call)
 
     def hear(self, pieces: Sequence[bytes]) -> None:
         """The engine sends these, as long as it is listened to."""

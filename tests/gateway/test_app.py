@@ -1,6 +1,8 @@
 """The main job through the gateway's public face: resources in files, engines on sockets, HTTP requests."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -220,8 +222,14 @@ def test_the_table_shows_every_pair_with_its_load(fleet: Fleet) -> None:
     assert pairs[0]["endpoints"][0] == {
         "name": f"large@127.0.0.1:{fleet.engines['large'].port}",
         "inFlight": 0,
+        "maxConcurrency": None,
+        "isFull": False,
         "failures": 0,
         "restSeconds": 0.0,
+        "pauseSeconds": 0.0,
+        "circuit": "Closed",
+        "cause": None,
+        "ttftRatio": None,
     }
 
 
@@ -370,6 +378,13 @@ def test_the_credential_is_sent_to_its_backend_and_never_logged_or_shown(tmp_pat
             texts = [running_gateway.admin.get(page).text for page in pages]
             running_gateway.wait_for("request")
         assert "sk-topsecret" not in json.dumps([texts, running_gateway.lines])
+
+
+def test_files_and_traffic_load_nothing_of_admin_pages_and_clusters() -> None:
+    asked = "import sys, steelyard_gateway.__main__; print({'fastapi', 'httpx'} & {*sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+
+    assert loaded.stdout == "set()\n"
 
 
 def test_requests_under_way_end_before_the_gateway_does(tmp_path: Path) -> None:

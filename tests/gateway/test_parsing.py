@@ -40,16 +40,13 @@ BAD = {
         "model",
         "several keys that read as 'model'",
     ),
-    "a second model key in escapes": (
-        b'{"model": "a", "m\\u006fdel": "b", "messages": [{"role": "user", "content": "x"}]}',
-        "model",
-        "several keys that read as 'model'",
-    ),
-    "a second model key with a value that is no text": (
-        b'{"model": "a", "MODEL": null, "messages": [{"role": "user", "content": "x"}]}',
-        "model",
-        "several keys that read as 'model'",
-    ),
+    "messages that are no list": (b'{"model": "a", "messages": {}}', "messages", "'messages' is not of"),
+    "a message that is no object": (b'{"model": "a", "messages": [5]}', "messages[0]", "is not of the right"),
+    "a byte order mark": (b"\xef\xbb\xbf" + chat(user("x")), None, "not valid JSON"),
+    "two objects": (chat(user("x")) * 2, None, "not valid JSON"),
+    "nothing": (b"", None, "not valid JSON"),
+    "NaN": (b'{"model": "a", "top_p": NaN}', None, "not valid JSON"),
+    "half of a surrogate pair": (b'{"model": "\\ud800"}', None, "not valid JSON"),
 }
 
 
@@ -75,7 +72,17 @@ def test_headers_steer_goal_tolerance_session_and_explanation() -> None:
     parsed = parse(chat(user("x")), goal="fastest", tolerance="60", session="s-1", explain="1")
     request = parsed.request
     assert (request.goal, request.tolerance_percent, request.conversation) == (Goal.FASTEST, 60, "s-1")
+    assert (request.session, request.user, request.opening) == ("s-1", "", "\nx")
     assert parsed.explain
+
+
+@pytest.mark.parametrize(("path", "field"), [(CHAT, "messages"), ("/v1/responses", "input")])
+def test_the_user_is_read_where_it_is_a_text(path: str, field: str) -> None:
+    def read(user: Any) -> str:
+        body = json.dumps({"model": "m", field: [{"role": "user", "content": "x"}], "user": user}).encode()
+        return parse(body, path).request.user
+
+    assert [read("me"), read(7), read(None)] == ["me", "", ""]
 
 
 def test_each_user_turn_carries_the_length_and_needs_of_all_up_to_it() -> None:
@@ -130,54 +137,148 @@ def test_the_bound_on_the_answer_is_read_by_either_name(field: str, most: int) -
     ("path", "field", "value", "tokens"),
     [
         ("/v1/completions", "prompt", "a" * 41, 11),
-        ("/v1/completions", "prompt", ["a" * 20, "b" * 19], 10),
-        ("/v1/completions", "prompt", [1, 2, 3], 4),
+        ("/v1/completions", "prompt", ["a" * 20, "b" * 19], 5),
+        ("/v1/completions", "prompt", [1, 2, 3], 3),
+        ("/v1/embeddings", "input", [[1, 2], [3, 4, 5]], 4),
         ("/v1/embeddings", "input", "é" * 4, 2),
     ],
 )
-def test_prompts_and_inputs_are_one_turn(path: str, field: str, value: Any, tokens: int) -> None:
+def test_prompts_and_inputs_are_one_turn_as_long_as_the_longest(
+    path: str, field: str, value: Any, tokens: int
+) -> None:
     (turn,) = parse(json.dumps({"model": "m", field: value}).encode(), path).request.turns
     assert (turn.prompt_tokens, turn.needs) == (tokens, frozenset({parsing.NEEDS[path]}))
 
 
-SPANS = [
-    b'{"model":"auto","x":1}',
-    b'{ "x" : {"model": "inner"} , "model" : "auto" }',
-    b'{"metadata": [{"model": "inner"}], "model": "auto", "tools": [{"model": "inner"}]}',
-    b'{"x": "\\"model\\": \\"inner\\"", "model": "auto"}',
-    b'{"\\"model": "inner", "model": "auto"}',
-    b'{"model": "a\\u0075to", "text": "caf\\u00e9"}',
-    b'{"m\\u006fdel": "auto", "x": "model"}',
-    '{"é": "ü", "model": "auto"}'.encode(),
-]
+ODD: dict[str, dict[str, Any]] = {
+    "a number for text": {"max_tokens": "7"},
+    "a float": {"max_completion_tokens": 7.5},
+    "a number beyond any": {"max_tokens": 10**400},
+    "tools that are no list": {"tools": {"model": "x"}},
+    "a format that is a word": {"response_format": "json_schema"},
+    "a prompt that is an object": {"prompt": {"stream": True}},
+    "no stream": {"stream": "false"},
+}
 
 
-@pytest.mark.parametrize("body", SPANS)
-def test_the_model_that_is_found_is_the_top_level_one(body: bytes) -> None:
-    start, end = parsing.model_span(body)
-    assert json.loads(body[start:end]) == "auto"
-    assert json.loads(body[:start] + b'"other"' + body[end:])["model"] == "other"
+@pytest.mark.parametrize("case", ODD)
+def test_a_field_that_is_not_understood_is_for_the_engine_to_judge(case: str) -> None:
+    parsed = parse(chat(user("hello"), **ODD[case]))
+    assert (parsed.request.turns[-1].text, parsed.request.turns[-1].needs) == ("hello", frozenset({"chat"}))
+    assert (parsed.request.max_tokens, parsed.stream) == (None, False)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["model", '"model":']),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(max_size=4) | st.sampled_from(["model", '"model', "x"]), inner, max_size=3)
-    ),
-    max_leaves=10,
+def test_one_field_that_is_not_understood_takes_no_other_with_it() -> None:
+    odd = {"type": "text", "text": {"value": "a"}}
+    body = chat(
+        user([odd, {"type": "text", "text": "b"}, IMAGE]), max_tokens=9, stream=1, tools=[{}], seed="x"
+    )
+    parsed = parse(body)
+    (turn,) = parsed.request.turns
+    assert (turn.text, turn.needs) == ("b", frozenset({"chat", "tools", "vision"}))
+    assert (parsed.request.max_tokens, parsed.stream) == (9, True)
+
+
+def test_a_compressed_body_is_named_as_such() -> None:
+    with pytest.raises(errors.BadRequest, match="compressed"):
+        parsing.parse(CHAT, [(b"content-encoding", b"gzip")], b"\x1f\x8b\x08")
+
+
+def test_a_request_for_responses_is_read_like_a_chat() -> None:
+    items = [
+        {"role": "user", "content": "a" * 40},
+        {"type": "function_call_output", "call_id": "c", "output": "x"},
+        {"role": "user", "content": [{"type": "input_text", "text": "c"}, {"type": "input_image"}]},
+    ]
+    fields = {
+        "instructions": "s" * 40,
+        "max_output_tokens": 8,
+        "stream": True,
+        "tools": [{"type": "function"}],
+    }
+    shape = {"format": {"type": "json_schema", "name": "n", "schema": {}}}
+    body = json.dumps({"model": "m", "input": items, "text": shape, **fields}).encode()
+    parsed = parse(body, "/v1/responses")
+    first, second = parsed.request.turns
+    needs = frozenset({"chat", "tools", "jsonSchema"})
+    assert (first.text, first.prompt_tokens, first.needs) == ("a" * 40, 20, needs)
+    assert (second.text, second.needs) == ("c", needs | {"vision"})
+    assert (parsed.request.max_tokens, parsed.stream) == (8, True)
+    (turn,) = parse(b'{"model": "m", "input": "hello"}', "/v1/responses").request.turns
+    assert (turn.text, turn.needs) == ("hello", frozenset({"chat"}))
+
+
+OTHERS = [path for path in parsing.NEEDS if path not in (CHAT, "/v1/completions", "/v1/embeddings")]
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_of_other_bodies_only_the_model_must_be_understood(path: str) -> None:
+    lines = [(b"content-type", b"application/json")]
+    body = b'{"input": {"a": [5]}, "query": 7, "prompt": null, "tools": 1, "stream": "x", "model": "m"}'
+    parsed = parsing.parse(path, lines, body)
+    assert (parsed.request.model, body[slice(*parsed.model_span)]) == ("m", b'"m"')
+    assert parsed.request.turns[-1].needs == {parsing.NEEDS[path]}
+    assert parsed.stream is (path == "/v1/audio/speech")
+    with pytest.raises(errors.BadRequest, match="'model' is missing"):
+        parsing.parse(path, lines, b'{"input": "x"}')
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_a_stream_is_asked_for_on_every_path(path: str) -> None:
+    lines = [(b"content-type", b"application/json")]
+    assert parsing.parse(path, lines, b'{"stream": true, "model": "m"}').stream
+
+
+WILD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
 )
-FIELDS = st.dictionaries(st.text(max_size=6) | st.sampled_from(['"model', "x", "messages"]), JSON, max_size=4)
+WILD_FIELDS = st.dictionaries(
+    st.sampled_from(
+        [
+            "messages",
+            "stream",
+            "max_tokens",
+            "tools",
+            "input",
+            "prompt",
+            "text",
+            "response_format",
+            "instructions",
+        ]
+    ),
+    WILD | st.lists(st.fixed_dictionaries({"role": WILD, "content": WILD}), max_size=2),
+)
 
 
-@given(FIELDS, st.text(min_size=1, max_size=10), st.integers(0, 4), st.booleans())
-def test_replacing_the_span_replaces_the_model_and_nothing_else(
-    fields: dict[str, Any], model: str, place: int, plain: bool
+def test_who_asks_and_how_the_prompt_opens_are_kept_apart() -> None:
+    body = chat({"role": "system", "content": "be brief"}, user("hi"), user=7)
+    named = parse(chat(user("hi"), user="ann"), session="s").request
+    nameless = parse(body).request
+    assert (named.session, named.user, named.opening) == ("s", "ann", "\nhi")
+    assert (nameless.session, nameless.user, nameless.opening) == ("", "", "be brief\nhi")
+
+
+@given(st.sampled_from(sorted(parsing.NEEDS)), WILD_FIELDS)
+def test_whatever_the_fields_hold_the_model_is_read_or_the_client_is_told(
+    path: str, fields: dict[str, Any]
 ) -> None:
-    items = [(key, value) for key, value in fields.items() if key.casefold() != "model"]
-    items.insert(place, ("model", model))
-    body = json.dumps(dict(items), ensure_ascii=not plain).encode("utf-8", "surrogatepass")
-    start, end = parsing.model_span(body)
-    assert json.loads(body[start:end]) == model
-    changed = json.loads(body[:start] + b'"other"' + body[end:])
-    assert changed == dict(items) | {"model": "other"}
+    body = json.dumps({**fields, "model": "m"}).encode()
+    try:
+        parsed = parsing.parse(path, [(b"content-type", b"application/json")], body)
+    except errors.BadRequest as refused:
+        assert refused.param is None or refused.param.startswith("messages")
+        return
+    assert parsed.request.model == "m"
+    assert parsed.request.turns
+
+
+@given(st.sampled_from(sorted(parsing.NEEDS)), st.binary(max_size=40), st.booleans())
+def test_no_bytes_fail_otherwise_than_as_a_bad_request(path: str, tail: bytes, is_json: bool) -> None:
+    kind = b"application/json" if is_json else b"multipart/form-data; boundary=b"
+    for body in (tail, b'{"model": "m", ' + tail, b"--b\r\n" + tail):
+        try:
+            parsing.parse(path, [(b"content-type", kind)], body)
+        except errors.BadRequest:
+            continue

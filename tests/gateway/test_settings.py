@@ -47,3 +47,17 @@ def test_without_a_cluster_it_says_what_to_do_and_ends_with_1(tmp_path: Path) ->
     assert ended.returncode == 1
     assert ended.stderr.startswith("There is no Kubernetes to talk to: set KUBECONFIG to a kubeconfig file")
     assert ended.stderr.count("\n") == 1
+
+
+def test_origins_of_pages_are_read_from_a_list_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--source", "file:conf"]
+    assert settings.parse(words, {}).cors is None
+    read = settings.parse(words, {"STEELYARD_CORS_ORIGINS": "https://a.example, http://localhost:3000"}).cors
+    assert read is not None
+    assert (read.origins, read.is_open) == (
+        frozenset({b"https://a.example", b"http://localhost:3000"}),
+        False,
+    )
+    with pytest.raises(SystemExit):
+        settings.parse([*words, "--cors-origins", "a.example"], {})
+    assert "'a.example' is no origin: write https://example.com, or *" in capsys.readouterr().err

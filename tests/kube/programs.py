@@ -175,7 +175,7 @@ class Programs:
     def gateway(self, *flags: str) -> Iterator[Gateway]:
         """A gateway on free ports over the namespace."""
         source = ("--source=kubernetes", f"--namespace={self._namespace}", "--port=0", "--admin-port=0")
-        words = ("-m", "steelyard_gateway", *source, *flags)
+        words = ("-m", "steelyard_gateway", *source, "--grace-seconds=0", *flags)
         with self._process(GATEWAY, *words, stderr=subprocess.PIPE) as process:
             with closing(Gateway(process)) as up:
                 yield up

@@ -23,7 +23,7 @@ from steelyard_cli.demo import resources, serving
 from steelyard_cli.demo.errors import InTheWay
 from steelyard_cli.engines import fleet, ollama, parts
 from steelyard_cli.engines.errors import EngineError
-from steelyard_gateway import app
+from steelyard_gateway.listening import Refused
 
 MOST_OLLAMA_MODELS = 2
 """So many models of a running Ollama take part, since each is measured."""
@@ -44,7 +44,7 @@ def main(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.folder)
     try:
         _run(folder, (arguments.port, arguments.admin_port), once=arguments.once)
-    except (EngineError, FilesError, InTheWay, app.Refused) as error:
+    except (EngineError, FilesError, InTheWay, Refused) as error:
         sys.stderr.write(f"steelyard demo: {error}\n")
         return 1
     except BrokenPipeError:

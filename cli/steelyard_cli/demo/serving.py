@@ -34,7 +34,8 @@ def serve(folder: Path, ports: tuple[int, int], say: Say, *, once: bool) -> None
     """
     usual = gateway_settings.parse(["--source", f"file:{folder}"], {})
     port, admin_port = ports
-    chosen = replace(usual, host=HOST, port=port, admin_port=admin_port, drain_seconds=DRAIN_SECONDS)
+    chosen = replace(usual, host=HOST, port=port, admin_port=admin_port)
+    chosen = replace(chosen, grace_seconds=0, drain_seconds=DRAIN_SECONDS)
     with (folder / resources.LOGS / "gateway.log").open("wb") as log, _logging_to(log):
         interrupted = asyncio.run(_Demonstration(chosen, log, say).run(once=once))
     if interrupted:

@@ -3,7 +3,8 @@
 Rule 1. Nothing is handed on before all that is followed was told once. After that the last state stays,
         whatever becomes of the API server.
 Rule 2. Changes that come together are one state; none waits long for others.
-Rule 3. Only what backends name is followed of EndpointSlices and ConfigMaps, which may be many and large.
+Rule 3. Only what backends name is followed of EndpointSlices and ConfigMaps, which may be many and large;
+        and the EndpointSlices of the gateways' own Service, in the gateway's own namespace.
 """
 
 import asyncio
@@ -49,9 +50,12 @@ class _Scope:
     kind: Kind
     labels: str = ""
     name: str = ""
+    namespace: str = ""
+    """Empty: that of the resources."""
 
     def __str__(self) -> str:
-        return f"{self.kind.plural} {self.name}".strip()
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind.plural} {self.name}".strip() + where
 
 
 _ALWAYS = (
@@ -73,10 +77,21 @@ class _Follow:
 class KubernetesSource:
     """The resources of one namespace."""
 
-    def __init__(self, configuration: Configuration, namespace: str, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        namespace: str,
+        pace: Pace | None = None,
+        *,
+        gateway_service: str = "",
+    ) -> None:
+        """`gateway_service`: the gateways' own, in the namespace of the configuration; empty: none."""
         self._configuration = configuration
         self._namespace = namespace
         self._pace = pace or Pace()
+        is_here = configuration.namespace == namespace
+        self._service_here = gateway_service if is_here else ""
+        self._service_elsewhere = "" if is_here else gateway_service
         self._store = Store()
         self._follows: dict[_Scope, _Follow] = {}
         self._changed = asyncio.Event()
@@ -151,7 +166,12 @@ class KubernetesSource:
 
     def _adjust(self, begin: Callable[[_Scope], _Follow]) -> None:
         """Follow what the backends of now need, and that only."""
-        wanted = dict.fromkeys((*_ALWAYS, *_needed(self._store.resources.backends.values())))
+        named = _needed(self._store.resources.backends.values(), self._service_here)
+        wanted = dict.fromkeys((*_ALWAYS, *named))
+        if self._service_elsewhere:
+            own = f"{SERVICE_NAME_LABEL}={self._service_elsewhere}"
+            elsewhere = self._configuration.namespace
+            wanted[_Scope(kinds.ENDPOINT_SLICE, labels=own, namespace=elsewhere)] = None
         for scope in [scope for scope in self._follows if scope not in wanted]:
             self._follows.pop(scope).task.cancel()
         for scope in wanted:
@@ -162,7 +182,7 @@ class KubernetesSource:
         following = watching.follow(
             client,
             scope.kind,
-            self._namespace,
+            scope.namespace or self._namespace,
             scope.labels,
             f"metadata.name={scope.name}" if scope.name else "",
             freshness=freshness,
@@ -179,15 +199,15 @@ class KubernetesSource:
     def _take(self, scope: _Scope, change: Change) -> bool:
         """Hold what was told; whether anything changed."""
         if not scope.name or not isinstance(change, Replaced):
-            return self._store.take(scope.kind, self._namespace, change)
+            return self._store.take(scope.kind, scope.namespace or self._namespace, change)
         for value in change.objects:
             return self._store.put(value)
         return self._store.remove(scope.kind, (self._namespace, scope.name))
 
 
-def _needed(backends: Iterable[LLMBackend]) -> Iterator[_Scope]:
-    """What these backends name."""
-    services, config_maps = set(), set()
+def _needed(backends: Iterable[LLMBackend], gateway_service: str) -> Iterator[_Scope]:
+    """What these backends name, and the gateways' own Service where it is beside them."""
+    services, config_maps = {gateway_service} - {""}, set()
     for spec in (backend.spec for backend in backends):
         reference = spec.service_ref
         if reference and reference.routing is ServiceRouting.ENDPOINTS:

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from steelyard.routing.table import Endpoint
-from steelyard_gateway.ports import AnswerHeaders
+from steelyard_gateway.ports import HeaderLines
 from steelyard_gateway.upstream.failure import Failure
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Receiver(Protocol):
     """Hears what comes of a call; see the rules of the package."""
 
-    def on_head(self, status: int, headers: AnswerHeaders) -> None:
+    def on_head(self, status: int, headers: HeaderLines) -> None:
         """The final status (200 to 999) and its header lines, names in lower case, came in."""
         ...
 
@@ -26,7 +26,7 @@ class Receiver(Protocol):
         """The answer is complete by its own framing."""
         ...
 
-    def on_whole(self, headers: AnswerHeaders, body: bytes) -> None:
+    def on_whole(self, headers: HeaderLines, body: bytes) -> None:
         """All of a 200 in JSON came in one piece, instead of `on_head`, `on_data` and `on_end`.
 
         The length among the headers may be that of another answer.

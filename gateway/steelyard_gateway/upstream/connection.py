@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 
 from steelyard_gateway.deadlines import NEVER, Deadlines
-from steelyard_gateway.ports import AnswerHeaders, Headers
+from steelyard_gateway.ports import HeaderLines, Headers
 from steelyard_gateway.repeated import Repetition, repetition
 from steelyard_gateway.upstream import failure
 from steelyard_gateway.upstream.call import Call
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._call: Call | None = None
         self._lost = self._paused = False
         self._repetition: Repetition | None = None
-        self._repeatable = AnswerHeaders()
+        self._repeatable = HeaderLines()
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         self._reset()
@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
         self._on_free(self)
 
     def _reset(self) -> None:
-        self._headers = AnswerHeaders()
+        self._headers = HeaderLines()
         self._status = 0
         self._head_bytes = self._bare_bytes = 0
         self._headed = self._announced = self._flowing = self._ended = False

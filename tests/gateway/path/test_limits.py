@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 from fakes import engines, gateways
 from fakes.engines import Ask, answer
 from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.exchange import Gateway
+from steelyard_gateway.parts import Gateway
 from steelyard_gateway.ports import Reply
 from steelyard_gateway.protocol import Limits, protocol_class
 

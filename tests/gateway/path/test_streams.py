@@ -10,7 +10,7 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import Ask, Script, answer, chunk, says, stream_head
-from steelyard_gateway import exchange
+from steelyard_gateway import answering
 
 STREAMED = b'{"model":"asked","stream":true}'
 DONE = b"data: [DONE]\n\n"
@@ -168,7 +168,7 @@ def test_an_answer_that_breaks_off_is_asked_of_another_engine(half: bytes) -> No
     assert (got.status, got.body, got.headers["x-steelyard-attempts"]) == (200, b"{}", "2")
 
 
-LONG = b"x" * (exchange.MOST_HELD_BYTES + 1)
+LONG = b"x" * (answering.MOST_HELD_BYTES + 1)
 
 
 @pytest.mark.parametrize(

@@ -1,146 +1,75 @@
 """Random answers in random pieces, right and wrong, read by the client and by h11: they must agree."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+import re
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import h11
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fakes import gateways
-from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.ports import Headers
-from steelyard_gateway.upstream.call import Call
-from steelyard_gateway.upstream.connection import Connection
-from steelyard_gateway.upstream.failure import Failure
-
-ENDPOINT = gateways.endpoint(1)
-Result = tuple[int, bytes] | None
-"""Status and body, or None for a failure."""
-
-STRICTER = ("illegal status line", "no response line received", "illegal request line")
-"""h11 refuses empty lines before an answer and control bytes in the reason, which goes nowhere with us."""
+from fakes import fuzz
+from fakes.fuzz import in_pieces, profile
+from fakes.wires import Ear, Line, Read
+from steelyard_gateway.upstream.connection import MOST_HEAD_BYTES
+from steelyard_gateway.upstream.failure import BAD_FRAMING, HEAD_TOO_LARGE
 
 
-class Wire(asyncio.Transport):
-    """A transport that only remembers whether it was closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.closed = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def abort(self) -> None:
-        self.closed = True
-
-    def get_write_buffer_size(self) -> int:
-        return 0
+def by_us(pieces: Sequence[bytes]) -> Read:
+    """What the client reads on a connection of its own."""
+    return Line().read(pieces)
 
 
-class Ear:
-    """Keeps what the client says of one call, and checks that it says it in order."""
+def by_h11(pieces: Sequence[bytes]) -> Read:
+    """What h11 reads in the same bytes.
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.body = b""
-        self.ends: list[Failure | None] = []
-
-    @property
-    def result(self) -> Result:
-        assert len(self.ends) == 1, "a call that neither ended nor failed, or did so twice"
-        return None if self.ends[0] is not None else (self.status, self.body)
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        assert not self.status and not self.ends
-        self.status = status
-
-    def on_data(self, data: bytes) -> None:
-        assert self.status and data and not self.ends
-        self.body += data
-
-    def on_end(self) -> None:
-        assert self.status
-        self.ends.append(None)
-
-    def on_failure(self, failure: Failure) -> None:
-        self.ends.append(failure)
+    It refuses two things that we take, for they change nothing of what is passed on: empty lines before an
+    answer, as RFC 9112 (2.2) has servers take, and odd bytes in the reason, which nobody sees. Where it
+    refuses, it is asked again without them.
+    """
+    for attempt in (pieces, [_without_oddities(b"".join(pieces))]):
+        with suppress(h11.RemoteProtocolError):
+            return _by_h11(attempt)
+    return Read()
 
 
-class Client:
-    """One connection of the client, without a network."""
-
-    def __init__(self) -> None:
-        self.wire = Wire()
-        self.free = False
-        self.connection = Connection(Deadlines(), 4.0, self._freed, lambda *_: None)
-        self.connection.connection_made(self.wire)
-
-    def ask(self) -> Ear:
-        ear = Ear()
-        self.free = False
-        self.connection.start(Call(ENDPOINT, b"request", ear, False))
-        return ear
-
-    def hear(self, pieces: Sequence[bytes]) -> None:
-        for piece in pieces:
-            if not self.wire.closed:
-                self.connection.data_received(piece)
-
-    def end(self) -> None:
-        self.connection.connection_lost(None)
-
-    def _freed(self, _: Connection) -> None:
-        self.free = True
+def _without_oddities(data: bytes) -> bytes:
+    """The bytes without empty lines before a head, and with a plain reason in it."""
+    heads = b""
+    while True:
+        head, blank, data = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
+        heads += re.sub(rb"\A(HTTP/\d\.\d \d\d\d)(?: [^\r\n]*)?(?=\r|\Z)", rb"\1 OK", head) + blank
+        if re.match(rb"HTTP/1\.\d 1", head) is None:
+            return heads + data
 
 
-def by_h11(pieces: Sequence[bytes]) -> Result:
-    """What h11 reads in the same bytes."""
+def _by_h11(pieces: Sequence[bytes]) -> Read:
     peer = h11.Connection(h11.CLIENT, max_incomplete_event_size=1_000_000)
     peer.send(h11.Request(method="POST", target="/", headers=[("host", "x")]))
     peer.send(h11.EndOfMessage())
     status, body = 0, b""
-    try:
-        for piece in (*pieces, b""):
-            if piece or peer.their_state is not h11.DONE:
-                peer.receive_data(piece)
-            while True:
-                event = peer.next_event()
-                if isinstance(event, h11.Response):
-                    status = event.status_code
-                elif isinstance(event, h11.Data):
-                    body += event.data
-                elif isinstance(event, h11.EndOfMessage):
-                    return status, body
-                elif not isinstance(event, h11.InformationalResponse):
-                    break
-    except h11.RemoteProtocolError as error:
-        if str(error).startswith(STRICTER):
-            raise StricterError from error
-    return None
+    for piece in (*pieces, b""):
+        if piece or peer.their_state is not h11.DONE:
+            peer.receive_data(piece)
+        while True:
+            event = peer.next_event()
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                return Read(status, body, peer.their_state is h11.DONE)
+            elif not isinstance(event, h11.InformationalResponse):
+                break
+    return Read()
 
 
-class StricterError(Exception):
-    """h11 refused what we knowingly take."""
-
-
-def by_us(pieces: Sequence[bytes]) -> Result:
-    """What the client reads in them."""
-
-    async def read() -> Result:
-        client = Client()
-        ear = client.ask()
-        client.hear(pieces)
-        if not ear.ends:
-            client.end()
-        return ear.result
-
-    return asyncio.run(read())
+def agree(ours: Read, theirs: Read) -> bool:
+    """Whether we read what h11 reads, or are stricter: in what we refuse, and in what we keep."""
+    if not ours.status:
+        return True
+    return (ours.status, ours.body) == (theirs.status, theirs.body) and theirs.keeps >= ours.keeps
 
 
 TOKENS = st.text("abcdefgXYZ-_!1", min_size=1, max_size=8).map(lambda name: f"x-{name}".encode())
@@ -149,7 +78,14 @@ LINES = st.lists(st.tuples(TOKENS, VALUES), max_size=4).map(
     lambda lines: b"".join(b"%b: %b\r\n" % line for line in lines)
 )
 BODIES = st.binary(max_size=300) | st.sampled_from([b"0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\r\n"])
-INTERIM = st.sampled_from([b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n"])
+INTERIM = st.sampled_from(
+    [
+        b"",
+        b"",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\nlink: x\r\ncontent-length: 3\r\n\r\n",
+    ]
+)
 
 
 @st.composite
@@ -160,7 +96,8 @@ def chunked(draw: st.DrawFn, body: bytes) -> bytes:
     extension = draw(st.sampled_from([b"", b";a=b", b";a"]))
     form = draw(st.sampled_from([b"%x", b"%X", b"000%x"]))
     written = b"".join(form % len(part) + extension + b"\r\n" + part + b"\r\n" for part in parts if part)
-    return written + b"0\r\n" + draw(st.sampled_from([b"", b"x-trailer: t\r\n"])) + b"\r\n"
+    trailer = draw(st.sampled_from([b"", b"x-trailer: t\r\n"]))
+    return written + b"0\r\n" + trailer + b"\r\n"
 
 
 @st.composite
@@ -180,106 +117,145 @@ def answers(draw: st.DrawFn) -> bytes:
     return head + b"connection: close\r\n\r\n" + body
 
 
-@st.composite
-def in_pieces(draw: st.DrawFn, source: st.SearchStrategy[bytes]) -> list[bytes]:
-    """Bytes cut at random places, sometimes at every one."""
-    data = draw(source)
-    if draw(st.integers(0, 5)) == 0:
-        return [data[start : start + 1] for start in range(len(data))]
-    borders = sorted(draw(st.sets(st.integers(1, max(1, len(data) - 1)), max_size=6)))
-    return [data[start:end] for start, end in zip((0, *borders), (*borders, len(data)), strict=True)]
-
-
-POISON = st.sampled_from(
-    [b"\r\n", b"\n", b"\0", b" ", b"\r", b":", b"0", b"-1", b"ffffffffffffffff", b"content-length: 5\r\n",
+POISON = (
+    b"\r\n", b"\n", b"\0", b" ", b"\r", b":", b"0", b"-1", b"ffffffffffffffff", b"content-length: 5\r\n",
      b"transfer-encoding: chunked\r\n", b"transfer-encoding: gzip\r\n", b"content-length: 6\r\n", b"\r\n\r\n",
-     b" folded\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n", b"connection: close\r\n"]
+     b" folded\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 200 OK\r\n", b"connection: close\r\n", b"0\r\n\r\n",
+     b"HTTP/1.1 099 No\r\n\r\n", b"HTTP/1.1 101 Go\r\n\r\n", b"5\r\nhello\r\n",
+     b"transfer-encoding:\x0bchunked\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nwrong",
 )  # fmt: skip
 
 
-@st.composite
-def spoilt(draw: st.DrawFn) -> bytes:
-    """An answer with something cut out, put in, repeated or replaced."""
-    data = draw(answers())
-    for _ in range(draw(st.integers(1, 3))):
-        start = draw(st.integers(0, len(data)))
-        end = min(len(data), start + draw(st.integers(0, 12)))
-        match draw(st.integers(0, 3)):
-            case 0:
-                data = data[:start] + data[end:]
-            case 1:
-                data = data[:start] + draw(POISON) + data[start:]
-            case 2:
-                data = data[:end] + data[start:]
-            case _:
-                data = data[:start] + draw(st.binary(max_size=3)) + data[end:]
-    return data
+SPOILT = fuzz.spoilt(answers(), POISON)
 
 
-@settings(max_examples=400, deadline=None)
+@profile(300)
 @given(in_pieces(answers()))
 def test_every_valid_answer_is_read_as_h11_reads_it(pieces: list[bytes]) -> None:
     read = by_us(pieces)
 
-    assert read is not None
+    assert read.status
     assert read == by_h11(pieces)
 
 
-@settings(max_examples=800, deadline=None)
-@given(in_pieces(spoilt()))
+@profile(800)
+@given(in_pieces(SPOILT))
 @example([b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"])
 @example([b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"])
+@example([b"HTTP/1.1 099 OK\r\ncontent-length: 3\r\n\r\nbadHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"])
 def test_a_spoilt_answer_fails_or_is_read_as_h11_reads_it(pieces: list[bytes]) -> None:
-    read = by_us(pieces)
-
-    with suppress(StricterError):
-        assert read is None or read == by_h11(pieces)
+    assert agree(by_us(pieces), by_h11(pieces)), b"".join(pieces)
 
 
-@settings(max_examples=300, deadline=None)
-@given(in_pieces(answers()), st.binary(max_size=40), in_pieces(answers()))
-def test_no_request_gets_what_came_before_it_was_sent(
-    first: list[bytes], surplus: bytes, second: list[bytes]
+@profile(200)
+@given(st.lists(in_pieces(st.one_of(answers(), answers(), SPOILT)), min_size=2, max_size=5))
+def test_each_answer_on_a_kept_connection_is_that_to_its_own_request(turns: list[list[bytes]]) -> None:
+    line = Line()
+    for pieces in turns:
+        assert agree(line.read(pieces), by_h11(pieces))
+        if not line.is_free:
+            break
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[list[bytes]]:
+    """Answers of one engine whose heads differ only in the length, which is not always right."""
+    head = draw(INTERIM) + b"HTTP/1.1 200 OK\r\n" + draw(LINES)
+    after = b"content-type: application/json\r\n" + draw(LINES)
+    turns = []
+    for body in draw(st.lists(BODIES, min_size=2, max_size=5)):
+        length = len(body) + draw(st.sampled_from([0, 0, 0, 0, 1, -1]))
+        sent = b"%bContent-Length: %d\r\n%b\r\n%b" % (head, max(0, length), after, body)
+        turns.append([sent] if draw(st.integers(0, 3)) else draw(in_pieces(st.just(sent))))
+    return turns
+
+
+TWO_HEADS = (
+    b"HTTP/1.1 103 A\r\ncontent-length: 70\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 0\r\n\r\n"
+)
+"""The first length is that of all that follows, but belongs to an answer that has no body."""
+
+
+@profile(200)
+@given(alike())
+@example([[TWO_HEADS]] * 2)
+def test_answers_whose_heads_repeat_are_read_as_if_they_did_not(turns: list[list[bytes]]) -> None:
+    line = Line()
+    for pieces in turns:
+        assert agree(line.read(pieces), by_h11(pieces)), b"".join(pieces)
+        if not line.is_free:
+            break
+
+
+@profile(150)
+@given(answers(), answers() | SPOILT, st.data())
+def test_an_answer_that_nobody_asked_for_never_mixes_with_one_that_was(
+    asked: bytes, surplus: bytes, data: st.DataObject
 ) -> None:
-    async def read() -> tuple[bool, Result, Result]:
-        client = Client()
-        client.ask()
-        client.hear([*first[:-1], first[-1] + surplus])
-        if not client.free:
-            return False, None, None
-        client.connection.reused = False
-        ear = client.ask()
-        client.hear(second)
-        if not ear.ends:
-            client.end()
-        return True, ear.result, by_h11(second)
+    pieces = data.draw(in_pieces(st.just(asked + surplus)))
+    line = Line()
+    read = line.read(pieces)
 
-    was_kept, ours, theirs = asyncio.run(read())
-    assert ours == theirs
-    assert not (was_kept and surplus.strip(b"\r\n"))
+    assert agree(read, by_h11(pieces))
+    assert not line.is_free or not surplus.strip(b"\r\n")
 
 
-def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(work())
+@profile(120)
+@given(
+    st.lists(st.tuples(in_pieces(answers()), st.sampled_from(["", "head", "data"])), min_size=2, max_size=5)
+)
+def test_of_a_call_that_was_cancelled_nothing_reaches_the_next(turns: list[tuple[list[bytes], str]]) -> None:
+    line = Line()
+    for pieces, cancels_at in turns:
+        assert agree(line.read(pieces, Ear(cancels_at)), by_h11(pieces))
+        if not line.is_free:
+            break
 
 
 def test_bytes_that_nobody_asked_for_close_a_kept_connection() -> None:
-    async def work() -> None:
-        client = Client()
-        ear = client.ask()
-        client.hear([b"HTTP/1.1 204 No\r\n\r\n"])
-        assert (ear.result, client.free, client.wire.closed) == ((204, b""), True, False)
-        client.hear([b"HTTP/1.1 408 Late\r\n\r\n"])
-        assert client.wire.closed
-
-    run(work)
+    line = Line()
+    assert line.read([b"HTTP/1.1 204 No\r\n\r\n"]) == (204, b"", True)
+    line.hear([b"HTTP/1.1 408 Late\r\n\r\n"])
+    assert line.wire.closed
 
 
 def test_a_connection_that_the_engine_will_close_is_not_kept() -> None:
-    async def work() -> None:
-        client = Client()
-        ear = client.ask()
-        client.hear([b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"])
-        assert (ear.result, client.free, client.wire.closed) == ((200, b"ok"), False, True)
+    line = Line()
+    read = line.read([b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"])
 
-    run(work)
+    assert read == (200, b"ok", False)
+    assert line.wire.closed
+
+
+def test_an_interim_answer_says_nothing_about_the_end_of_the_final_one() -> None:
+    sent = b"HTTP/1.1 103 Early\r\ncontent-length: 3\r\n\r\nHTTP/1.1 200 OK\r\n\r\nuntil the close"
+
+    assert by_us([sent]) == (200, b"until the close", False)
+
+
+FLOODS = {
+    "interim answers": (b"HTTP/1.1 103 Early\r\nx-a: b\r\n\r\n", HEAD_TOO_LARGE),
+    "header lines": (b"HTTP/1.1 200 OK\r\n" + b"x-a: b\r\n" * 100, HEAD_TOO_LARGE),
+    "empty lines": (b"\r\n" * 100, HEAD_TOO_LARGE),
+    "one chunk's extension": (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;" + b"x" * 200,
+        BAD_FRAMING,
+    ),
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n" + b"x: y\r\n" * 100,
+        BAD_FRAMING,
+    ),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_what_is_no_body_does_not_go_on_for_ever(flood: str) -> None:
+    start, failure = FLOODS[flood]
+    more = start if flood == "interim answers" else start[-6:] * 10 if flood != "empty lines" else start
+    line = Line()
+    ear = line.ask()
+    line.hear([start, *[more] * (2 * MOST_HEAD_BYTES // len(more))])
+
+    assert ear.ends == [failure]
+    assert line.wire.closed

@@ -21,7 +21,14 @@ FOLDED = {"s": "sSſ", "k": "kK\u212a", "st": "\ufb05\ufb06"}
 MOST_KEYS = 1000
 """Where the plain scan does not suffice, so many top-level keys are looked at; no API has a tenth of them."""
 
+LONG_BYTES = 16_384
+"""A longer body is searched from quote to quote first."""
+
+MOST_HOPS = 256
+"""After so many quotes it is no prose, and a scan is faster."""
+
 _MODEL = NAMES[0]
+_QUOTE = b'"'
 
 
 def model_span(body: bytes) -> tuple[int, int]:
@@ -31,7 +38,7 @@ def model_span(body: bytes) -> tuple[int, int]:
     where one of `NAMES` is there twice. One scan suffices where each occurs once at whatever depth.
     """
     start, seen = 0, 0
-    for found in _READS_AS_NAME.finditer(body):
+    for found in _READS_AS_NAME.finditer(body) if len(body) < LONG_BYTES else _hopped(body):
         if body[found.start() - 1] == _BACKSLASH:
             continue
         bit = 1 << found.lastindex  # type: ignore[operator]
@@ -44,6 +51,20 @@ def model_span(body: bytes) -> tuple[int, int]:
     if body.find(b"\\", start, end) >= 0:
         end = _end_of_string(body, start)
     return start, end
+
+
+def _hopped(body: bytes) -> Iterator[re.Match[bytes]]:
+    """The same matches in a long body: what is mostly prose has few quotes, and each is found in C."""
+    position = body.find(_QUOTE)
+    for _ in range(MOST_HOPS):
+        if position < 0:
+            return
+        found = _READS_AS_NAME.match(body, position)
+        if found is not None:
+            yield found
+        position = body.find(_QUOTE, position + 1)
+    if position >= 0:
+        yield from _READS_AS_NAME.finditer(body, position)
 
 
 def _model_span_by_keys(body: bytes) -> tuple[int, int]:

@@ -20,7 +20,7 @@ POLICY = "auto"
 CANDIDATES = 8
 """Models that were measured."""
 
-MODELS_PER_BACKEND = 10
+MODELS_PER_BACKEND = 250
 """How many models share an engine where there are many."""
 
 _GROUP = "steelyard.dev/v1alpha1"

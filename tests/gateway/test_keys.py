@@ -156,3 +156,23 @@ def test_what_is_found_is_what_a_reader_blind_to_case_finds(body: bytes) -> None
     assert json.loads(body[start:end]) == dict(pairs)["model"]
     changed = json.loads(body[:start] + b'"other"' + body[end:])
     assert changed == dict(pairs) | {"model": "other"}
+
+
+def found_in(body: bytes) -> tuple[int, int] | str:
+    try:
+        return keys.model_span(body)
+    except errors.BadRequest as refusal:
+        return refusal.message
+
+
+@given(bodies(), st.integers(0, 2 * keys.MOST_HOPS))
+def test_a_long_body_is_read_as_a_short_one(body: bytes, quoted: int) -> None:
+    words = ", ".join(['"' + "w" * 7 + '"'] * quoted).encode()
+    long = b'%b,"words":[%b],"prose":"%b"}' % (body[:-1], words, b"p" * keys.LONG_BYTES)
+    first = b'{"prose":"%b","words":[%b],%b' % (b"p" * keys.LONG_BYTES, words, body[1:])
+    expected = found_in(body)
+
+    assert found_in(long) == expected
+    shift = len(first) - len(body)
+    moved = (expected[0] + shift, expected[1] + shift) if isinstance(expected, tuple) else expected
+    assert found_in(first) == moved

@@ -242,6 +242,12 @@ class Line:
         came, self._came = self._came, b""
         return came
 
+    def receive_at_least(self, length: int) -> None:
+        """Take so many bytes more, for `read`."""
+        end = len(self._came) + length
+        while len(self._came) < end and self._receive():
+            pass
+
     def close(self) -> None:
         self.socket.close()
 
@@ -330,6 +336,10 @@ class RunningGateway:
         (connection,) = self._state.connections
         assert isinstance(connection, protocol.GatewayProtocol)
         return connection.deadline - perf_counter()
+
+    def wait_for_no_connection(self) -> None:
+        """Wait until no client is connected any more."""
+        self._poll(lambda: not self._state.connections)
 
     def wait_for_connections(self, number: int) -> None:
         """Wait until so many clients are connected and what they sent was read."""

@@ -16,7 +16,7 @@ from steelyard.routing.table import Endpoint
 from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.parts import Gateway
-from steelyard_gateway.protocol import Limits, protocol_class
+from steelyard_gateway.protocol import GatewayProtocol, Limits, protocol_class
 from steelyard_gateway.upstream.call import Call, Receiver
 from steelyard_gateway.upstream.client import Client
 
@@ -54,12 +54,13 @@ class Unwired:
 
     def __init__(self, router: gateways.FixedRouter | None = None, max_attempts: int = 1) -> None:
         self.router = router or gateways.FixedRouter([gateways.candidate(gateways.endpoint(1))], max_attempts)
+        self.endpoints = gateways.LedgerEndpoints()
         self.recorder = gateways.LedgerRecorder()
         self.upstream = OneLine()
         deadlines = Timeless()
         gateway = Gateway(
             self.router,
-            gateways.LedgerEndpoints(),
+            self.endpoints,
             self.recorder,
             cast(Client, self.upstream),
             cast(Admission, None),
@@ -68,7 +69,8 @@ class Unwired:
         )
         self._class = protocol_class(gateway, deadlines, Limits())
         self._loop = asyncio.new_event_loop()
-        self._connect()
+        self._is_left = False
+        self.wire, self.connection = self._connected()
 
     def close(self) -> None:
         """End it."""
@@ -82,13 +84,15 @@ class Unwired:
 
     def hang_up(self) -> None:
         """The client leaves."""
-        self.connection.connection_lost(None)
+        if not self._is_left:
+            self._is_left = True
+            self.connection.connection_lost(None)
 
     def ask(self, request: bytes) -> None:
         """The client asks, on a new connection where the last was closed."""
         if self.wire.closed:
             self.hang_up()
-            self._connect()
+            self.wire, self.connection = self._connected()
         self.connection.data_received(request)
 
     def exchange(self, request: bytes, pieces: Sequence[bytes], *, ends: bool = False) -> bytes:
@@ -101,12 +105,11 @@ class Unwired:
             line.end()
         return b"".join(self.wire.given)
 
-    def _connect(self) -> None:
-        self.wire = HeardWire()
-        self.connection = self._class(
-            config=_CONFIG, server_state=ServerState(), app_state={}, _loop=self._loop
-        )
-        self.connection.connection_made(self.wire)
+    def _connected(self) -> tuple[HeardWire, GatewayProtocol]:
+        self._is_left, wire = False, HeardWire()
+        connection = self._class(config=_CONFIG, server_state=ServerState(), app_state={}, _loop=self._loop)
+        connection.connection_made(wire)
+        return wire, connection
 
 
 def taken_apart(answer: bytes) -> gateways.Answer:

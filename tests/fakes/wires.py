@@ -19,17 +19,19 @@ class Timeless(Deadlines):
 
 
 class Wire(asyncio.Transport):
-    """A transport whose peer reads everything; it remembers what it was given, and whether it was closed."""
+    """A transport whose peer reads everything; it remembers whether it is read from, and was closed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.closed = False
+        self.closed = self.is_paused = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None: ...
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -85,10 +87,9 @@ class Ear:
         self.ends.append(None)
 
     def on_whole(self, headers: Headers, body: bytes) -> None:
-        self.on_head(200, headers)
-        if body:
-            self.on_data(body)
-        self.on_end()
+        assert not self.status and not self.ends
+        self.status, self.body = 200, body
+        self.ends.append(None)
 
     def on_failure(self, failure: Failure) -> None:
         assert not self.ends

@@ -97,6 +97,7 @@ _SERVICE_BACKEND = {
     "location": "Local",
     "maxConcurrency": 64,
     "timeouts": {"connectSeconds": 1, "firstByteSeconds": 2, "idleSeconds": 3, "totalSeconds": 4},
+    "usage": "AsAsked",
     "probe": {"intervalSeconds": 5, "timeoutSeconds": 1, "unhealthyAfter": 2},
     "profiling": {"mode": "Manual", "maxProfiles": 0, "template": _OPTIONS, "retainHours": 0},
 }
@@ -123,9 +124,12 @@ _POLICY = {
     "goal": "Balanced",
     "tolerancePercent": 0,
     "weights": {"quality": 100, "price": 0, "latency": 0},
+    "maxWaitSeconds": 0,
     "switchPercent": 0,
-    "balance": {"type": "RoundRobin"},
+    "balance": {"type": "Affinity", "key": "Session"},
     "failover": {"maxAttempts": 1},
+    "signature": "\nModel: {model}",
+    "sseCommentSeconds": 15,
 }
 
 FULL_SPECS: list[tuple[str, Json]] = [
@@ -188,6 +192,7 @@ FULL_STATUS: dict[str, Json] = {
             "ttftMs": {"p50": 41, "p95": 66},
             "outputTokensPerSecond": 72,
             "promptTokensPerSecond": 5400,
+            "saturation": [{"concurrency": 16, "outputTokensPerSecond": 640, "ttftMsP95": 310}],
         },
         "price": _PRICE,
         "capabilities": _CAPABILITIES,

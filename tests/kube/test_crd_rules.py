@@ -43,6 +43,10 @@ def _measured(passed: int, samples: int) -> Json:
 URL = "url must be http(s)://host[:port][/path]"
 CREDENTIALS = "url must not hold a user or password: put the key in a Secret and name it in credentialsRef"
 QUERY = "url must not have a query or fragment: give the base address only"
+SIGNATURE = (
+    "signature must begin with two characters of its own or more; it may hold {model} and {backend}"
+    " with text between them, and no other braces"
+)
 PORT = "port must be 1 to 65535 or the name of a port"
 
 BAD: dict[str, list[Json]] = {
@@ -71,7 +75,23 @@ BAD: dict[str, list[Json]] = {
         _policy(order="AsListed"),
         _policy(order="AsListed", candidates=[]),
     ],
+    SIGNATURE: [
+        _policy(signature=text)
+        for text in (
+            "",
+            "{model}",
+            " \n- {model}",
+            "By {who}",
+            "From {model}{backend}",
+            "From {model",
+            "\u00a0{model}",
+        )
+    ],
     "passed must be at most samples": [_measured(2, 1)],
+    "key needs type: Affinity: set it or remove key": [
+        _policy(balance={"key": "Prefix"}),
+        _policy(balance={"type": "RoundRobin", "key": "Session"}),
+    ],
 }
 """What each rule refuses, by what it says."""
 
@@ -80,7 +100,19 @@ GOOD: list[Json] = [
     *(_behind(port) for port in (1, 65535, "http", "8000", "a" * 63)),
     _backend(serviceRef={"name": "vllm", "port": 1}, tls={}),
     _backend(url="https://h", tls={"serverName": "h.example"}),
+    *(
+        _policy(signature=text)
+        for text in (
+            "\nBy {model}",
+            "By {backend}: {model}.\n",
+            "\u00a0\u00a0{model}",
+            "— by us —",
+            "abc\n",
+        )
+    ),
     _policy(candidates=[{"selector": {}}]),
+    _policy(balance={"type": "PowerOfTwo"}),
+    _policy(balance={"type": "Affinity"}),
     _policy(order="AsListed", candidates=[{"models": ["a"]}]),
     _policy(
         order="Weighted",

@@ -62,6 +62,13 @@ class CostBasis(StrEnum):
     PER_USE = "PerUse"
 
 
+class UsageAsking(StrEnum):
+    """Whether an engine is asked for usage that a client did not ask for."""
+
+    AUTO = "Auto"
+    AS_ASKED = "AsAsked"
+
+
 class Capabilities(Spec):
     """What a model can do: true, false, or absent for unknown."""
 
@@ -252,9 +259,11 @@ class LLMBackendSpec(Spec):
     location: Location | None = None
     """Absent: Services, loopback, private addresses, single-label hosts, *.svc and *.local are Local."""
     max_concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Requests that one endpoint works on at once: more of them wait, and cost. Absent: 8, Ollama 2."""
+    """Requests that all gateways together give one endpoint at once; more of them wait. Absent: any."""
     timeouts: Timeouts = Timeouts()
     """How long each phase of a request may take."""
+    usage: UsageAsking = UsageAsking.AUTO
+    """Auto: VLLM, SGLang and LlamaCpp are asked to tell a stream's tokens. AsAsked: bytes stay untouched."""
     probe: Probe = Probe()
     """How the operator looks whether it answers."""
     profiling: Profiling = Profiling()

@@ -1,5 +1,6 @@
 """RoutingPolicy: which model answers which request."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -9,6 +10,9 @@ from steelyard.api.backend import Location
 from steelyard.api.meta import Conditions, DnsName, LabelValue, ModelName, Money, Percent, Resource, Spec
 from steelyard.api.profile import Category
 from steelyard.api.rules import SET, Rule, map_by
+
+DEFAULT_MAX_WAIT_SECONDS = 20
+"""How long a request may wait for a slot where no policy says otherwise."""
 
 
 class Goal(StrEnum):
@@ -32,7 +36,16 @@ class BalanceType(StrEnum):
     """How a model's endpoints share its requests."""
 
     LEAST_LOAD = "LeastLoad"
+    POWER_OF_TWO = "PowerOfTwo"
     ROUND_ROBIN = "RoundRobin"
+    AFFINITY = "Affinity"
+
+
+class AffinityKey(StrEnum):
+    """What requests have in common that shall meet at one endpoint."""
+
+    PREFIX = "Prefix"
+    SESSION = "Session"
 
 
 class Capability(StrEnum):
@@ -49,6 +62,9 @@ class Capability(StrEnum):
     AUDIO = "audio"
     IMAGES = "images"
 
+
+_SIGNATURE = r"^([ \t\r\n]*[^{} \t\r\n]){2}[^{}]*((\{model\}|\{backend\})[^{}]+)*(\{model\}|\{backend\})?$"
+"""Words first, so that a signature is known again whichever names it holds."""
 
 HeaderValue = Annotated[str, Field(max_length=4096)]
 """The value of a request header."""
@@ -134,8 +150,18 @@ class Weights(Spec):
 class Balance(Spec):
     """How a model's endpoints share its requests."""
 
+    rules = (
+        Rule(
+            "self.type == 'Affinity' || !has(self.key)",
+            "key needs type: Affinity: set it or remove key",
+            lambda balance: balance.type is BalanceType.AFFINITY or balance.key is None,
+        ),
+    )
+
     type: BalanceType = BalanceType.LEAST_LOAD
-    """LeastLoad: the one with the fewest requests in flight. RoundRobin: each in turn."""
+    """LeastLoad: the least wait. PowerOfTwo: the less of two. RoundRobin: each in turn. Affinity: by key."""
+    key: AffinityKey | None = None
+    """Of Affinity: Prefix (the prompt's first 1024 characters) or Session; absent: Prefix."""
 
 
 class Failover(Spec):
@@ -174,6 +200,12 @@ class RoutingPolicySpec(Spec):
             "order AsListed needs candidates: list the models in the order to try",
             lambda spec: spec.order is not Order.AS_LISTED or bool(spec.candidates),
         ),
+        Rule(
+            f"!has(self.signature) || self.signature.matches(r'{_SIGNATURE}')",
+            "signature must begin with two characters of its own or more; it may hold {model} and {backend}"
+            " with text between them, and no other braces",
+            lambda spec: spec.signature is None or re.fullmatch(_SIGNATURE, spec.signature) is not None,
+        ),
     )
 
     models: Annotated[tuple[PolicyModel, ...], Field(min_length=1, max_length=32), *map_by("name")]
@@ -194,12 +226,18 @@ class RoutingPolicySpec(Spec):
     """Cheapest and Fastest choose among those within so many points of the best expected quality."""
     weights: Weights = Weights()
     """The weights of goal Balanced."""
+    max_wait_seconds: Annotated[int, Field(ge=0, le=3600)] = DEFAULT_MAX_WAIT_SECONDS
+    """How long a request may wait for a model whose endpoints are all at maxConcurrency, before the next."""
     switch_percent: Percent = 5
     """A conversation changes its model only for a gain in expected quality above so many points."""
     balance: Balance = Balance()
     """How a model's endpoints share its requests."""
     failover: Failover = Failover()
     """How often another endpoint is tried."""
+    signature: Annotated[str, Field(max_length=256)] | None = None
+    """Text under each answer of chats and completions; {model} and {backend} stand for who answered."""
+    sse_comment_seconds: Annotated[int, Field(ge=0, le=3600)] = 0
+    """Above 0: a stream that still waits gets a comment so often, for proxies that cut silence."""
 
 
 class PolicyCandidate(Spec):

@@ -120,6 +120,17 @@ class Ttft(Spec):
     """The 95th percentile, in milliseconds."""
 
 
+class SaturationPoint(Spec):
+    """Speed with so many requests at once."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1024)]
+    """Requests at once on one endpoint."""
+    output_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)]
+    """Speed of all streams together."""
+    ttft_ms_p95: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """The 95th percentile of the time to first token, in milliseconds."""
+
+
 class Performance(Spec):
     """Measured speed."""
 
@@ -129,6 +140,8 @@ class Performance(Spec):
     """Speed of one stream."""
     prompt_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """How fast a fresh prompt is read."""
+    saturation: Annotated[tuple[SaturationPoint, ...], Field(max_length=16), *map_by("concurrency")] = ()
+    """How speed bends as requests meet at one endpoint."""
 
 
 class Fingerprint(Spec):

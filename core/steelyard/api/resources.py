@@ -104,6 +104,15 @@ class SliceConditions(_Foreign):
 
     ready: bool | None = None
     """Whether it takes requests; absent: it does."""
+    terminating: bool | None = None
+    """Whether its pod is being deleted."""
+
+
+class TargetRef(_Foreign):
+    """The object behind an address."""
+
+    name: str = ""
+    """Its name."""
 
 
 class SliceEndpoint(_Foreign):
@@ -113,6 +122,8 @@ class SliceEndpoint(_Foreign):
     """Its addresses, all for the same pod; the first counts."""
     conditions: SliceConditions = SliceConditions()
     """In what state it is."""
+    target_ref: TargetRef | None = None
+    """The pod; absent where somebody else than Kubernetes made the slice."""
 
 
 class SlicePort(_Foreign):

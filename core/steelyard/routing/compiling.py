@@ -12,13 +12,14 @@ from steelyard.api.backend import BackendModel, Capabilities, LLMBackend, Locati
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
 from steelyard.api.resources import AnyResource, ResourceSet
-from steelyard.routing import endpoints, pricing, rates, selecting
+from steelyard.routing import endpoints, filters, latency, pricing, rates, selecting
 from steelyard.routing.table import (
     CATEGORIES,
     DEFAULT_OUTPUT_TOKENS,
     Candidate,
     Endpoint,
     Policy,
+    Pool,
     Problem,
     Table,
 )
@@ -37,6 +38,7 @@ def compile_table(resources: ResourceSet, namespace: str) -> tuple[Table, tuple[
         if of_namespace != namespace:
             continue
         try:
+            _refuse_leaving(backend)
             candidates += _candidates(backend, resources, profiles, problems)
         except endpoints.Unresolved as why:
             problems.append(problem(backend, why.condition, why.reason, why.message, excludes=True))
@@ -48,6 +50,7 @@ def compile_table(resources: ResourceSet, namespace: str) -> tuple[Table, tuple[
         policies=_policies(resources, namespace, tuple(candidates), problems, unusable),
         models=models,
         aliases=aliases,
+        pools=_pools(models, aliases),
         unusable=unusable,
     )
     return table, tuple(sorted(problems, key=lambda found: (found.kind, found.name, found.condition)))
@@ -60,6 +63,12 @@ def problem(
     return Problem(
         resource.kind, resource.namespace, resource.name, condition, reason, message, excludes=excludes
     )
+
+
+def _refuse_leaving(backend: LLMBackend) -> None:
+    if backend.metadata.deletion_timestamp is not None:
+        message = "It is being deleted: what it answers is finished, new requests go elsewhere."
+        raise endpoints.Unresolved("Accepted", "Deleting", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,7 @@ def _candidate(
         labels=site.backend.metadata.labels,
         location=site.location,
         endpoints=site.endpoints,
-        knee=site.backend.spec.max_concurrency or pricing.default_knee(site.backend.spec.engine),
+        knee=pricing.knee(site.backend.spec, performance),
         price=pricing.price_of(site.backend, listed, profile, site.location),
         capabilities=_capabilities(status.capabilities, listed.capabilities if listed else Capabilities()),
         context_tokens=context or None,
@@ -152,6 +161,7 @@ def _candidate(
         ttft_ms=ttft.p50 if ttft else None,
         prompt_tokens_per_second=performance.prompt_tokens_per_second if performance else None,
         output_tokens_per_second=performance.output_tokens_per_second if performance else None,
+        curve=latency.curve(performance) if performance else None,
     )
 
 
@@ -193,6 +203,22 @@ def _by_name(
     )
 
 
+def _pools(
+    models: Mapping[str, tuple[Candidate, ...]], aliases: Mapping[str, tuple[Candidate, ...]]
+) -> dict[str, Pool]:
+    """What a request by each name chooses among; a name comes before an alias, both before model@backend."""
+    whole = {name: filters.pool(pairs) for name, pairs in {**aliases, **models}.items()}
+    pools: dict[str, Pool] = {}
+    for name, pool in whole.items():
+        by_backend: defaultdict[str, list[Candidate]] = defaultdict(list)
+        for pair in pool.candidates:
+            by_backend[pair.backend].append(pair)
+        for backend, pairs in by_backend.items():
+            is_all = len(by_backend) == 1
+            pools[f"{name}@{backend}"] = pool if is_all else filters.pool(tuple(pairs))
+    return pools | whole
+
+
 def _policies(
     resources: ResourceSet,
     namespace: str,
@@ -206,9 +232,14 @@ def _policies(
     by_name: dict[str, list[Policy]] = defaultdict(list)
     for resource in mine:
         policy, empty = selecting.resolve(resource, candidates)
-        problems += [_selects_nothing(resource, policy, index) for index in empty]
+        is_leaving = resource.metadata.deletion_timestamp is not None
+        if is_leaving:
+            message = "It is being deleted: what it answers is finished, new requests pass it by."
+            problems.append(problem(resource, "Accepted", "Deleting", message, excludes=True))
+        else:
+            problems += [_selects_nothing(resource, policy, index) for index in empty]
         for model in resource.spec.models:
-            if not _is_usable(policy):
+            if is_leaving or not _is_usable(policy):
                 unusable.setdefault(model.name, f"policy {policy.name!r}")
                 continue
             before = by_name[model.name]

@@ -1,16 +1,19 @@
 """What a request is, what the fleet is doing, and what was decided: the values around `deciding.decide`.
 
-Invariant: a Decision holds every candidate with its scores or all its reasons against it, so that the proxy,
-the explanation, the log line and the tests read the same value. What is made anew for each request is a
-msgspec.Struct: as frozen as a dataclass, and made several times faster.
+Invariant: a Decision tells every candidate with its scores or all its reasons against it, so that the proxy,
+the explanation, the log line and the tests read the same value. What the proxy does not need is worked out
+when somebody asks, at the load of that moment. What is made anew for each request is a msgspec.Struct: as
+frozen as a dataclass, and made several times faster.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
 from steelyard.api.policy import Goal
 from steelyard.api.profile import Category, Level
+from steelyard.routing.table import Attempt as Attempt
 from steelyard.routing.table import Candidate, Endpoint, Policy
 
 Distribution = tuple[tuple[int, float], ...]
@@ -53,6 +56,12 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Goal that the client asks for."""
     tolerance_percent: int | None = None
     """Tolerance that the client asks for."""
+    session: str = ""
+    """The session that the client names in a header; empty: none."""
+    user: str = ""
+    """The user that the body names; empty: none."""
+    opening: str = ""
+    """System prompt and first user turn, or the whole prompt; empty: as `conversation`."""
 
 
 class Load(Protocol):
@@ -66,6 +75,10 @@ class Load(Protocol):
         """Whether this endpoint failed lately or asked for a pause, so that others come first."""
         ...
 
+    def is_full(self, endpoint: Endpoint) -> bool:
+        """Whether it has as many requests as it may have, so that others with room come first."""
+        ...
+
 
 class NoLoad:
     """A fleet at rest with every endpoint up; replayed turns are decided with it."""
@@ -76,6 +89,10 @@ class NoLoad:
 
     def is_resting(self, endpoint: Endpoint) -> bool:
         """Nothing rests."""
+        return False
+
+    def is_full(self, endpoint: Endpoint) -> bool:
+        """Everything has room."""
         return False
 
 
@@ -107,13 +124,16 @@ class Rejected(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One short sentence each, its first word the filter: tools, vision, price, location, quality, length…"""
 
 
-class Attempt(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """One try: this model on this endpoint."""
+class Grounds(Protocol):
+    """What a decision was made from: the candidates weighed and ruled out, worked out when somebody asks."""
 
-    candidate: Candidate
-    """The pair."""
-    endpoint: Endpoint
-    """The address."""
+    def weighed(self) -> tuple[Weighed, ...]:
+        """Candidates that can do it, in the order of preference."""
+        ...
+
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Candidates that cannot."""
+        ...
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -135,16 +155,24 @@ class Decision(msgspec.Struct, frozen=True, eq=False, gc=False):
     """The most probable category."""
     level: Level | None
     """The level of the most probable cell."""
-    weighed: tuple[Weighed, ...]
-    """Candidates that can do it, in the order of preference."""
-    rejected: tuple[Rejected, ...]
-    """Candidates that cannot."""
-    attempts: tuple[Attempt, ...]
+    attempts: Sequence[Attempt]
     """Every endpoint that may be tried, in order; never empty."""
     max_attempts: int
     """How many of them may be tried; those that could not be reached at all do not count."""
-    stayed: bool
+    stayed: bool = False
     """Whether the conversation kept its model although another would be chosen afresh."""
+    grounds: Grounds | None = None
+    """What it was made from; None: nothing is known of other candidates."""
+
+    @property
+    def weighed(self) -> tuple[Weighed, ...]:
+        """Candidates that can do it, in the order of preference."""
+        return () if self.grounds is None else self.grounds.weighed()
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Candidates that cannot."""
+        return () if self.grounds is None else self.grounds.rejected()
 
 
 class AttemptWalk:
@@ -155,38 +183,64 @@ class AttemptWalk:
     Rule 3: the last counted attempt is kept for a second model where the decision has one.
     """
 
-    __slots__ = ("_attempts", "_counted", "_first_model", "_index", "_max")
+    __slots__ = ("_attempts", "_counted", "_index", "_max")
 
     def __init__(self, decision: Decision) -> None:
         self._attempts = decision.attempts
         self._max = decision.max_attempts
-        self._first_model = decision.attempts[0].candidate.model
         self._index = 0
         self._counted = 0
 
     def next(self) -> Attempt | None:
         """The next attempt; None when the list or the budget is used up."""
-        attempts, left = self._attempts, self._max - self._counted
-        if left <= 0:
-            return None
         index = self._index
-        if left == 1 and self._counted and (index < len(attempts)):
-            other = self._next_other_model(index)
-            index = index if other is None else other
-        if index >= len(attempts):
+        if index == 0:
+            self._index = 1
+            return self._attempts[0]
+        left = self._max - self._counted
+        if left == 1 and self._counted:
+            index = self._of_other_model(index)
+        if left <= 0 or index >= len(self._attempts):
             return None
         self._index = index + 1
-        return attempts[index]
+        return self._attempts[index]
+
+    def equal(self) -> list[Attempt]:
+        """The attempt that `next` gave last and those of its model that are left, in order."""
+        left = self._attempts[self._index - 1 :]
+        return [one for one in left if one.candidate.model == left[0].candidate.model]
+
+    def prefer(self, other: Attempt) -> None:
+        """Give this one of `equal` in place of the attempt that `next` gave last, which stays to be tried."""
+        last = self._index - 1
+        left = [one for one in self._attempts[last:] if one is not other]
+        self._attempts = (*self._attempts[:last], other, *left)
+
+    def drop(self, attempts: Sequence[Attempt]) -> None:
+        """Try none of these, which `equal` gave."""
+        dropped = set(attempts)
+        left = (one for one in self._attempts[self._index :] if one not in dropped)
+        self._attempts = (*self._attempts[: self._index], *left)
+
+    def next_larger_context(self, tokens: int | None) -> Attempt | None:
+        """The next attempt whose candidate is known to take more than these tokens; None: there is none."""
+        if self._counted >= self._max:
+            return None
+        for index in range(self._index, len(self._attempts)):
+            if (self._attempts[index].candidate.context_tokens or 0) > (tokens or 0):
+                self._index = index + 1
+                return self._attempts[index]
+        return None
 
     def count(self) -> None:
         """The attempt under way got an answer, or its request was sent: it counts."""
         self._counted += 1
 
-    def _next_other_model(self, start: int) -> int | None:
-        """Index of the first attempt from `start` on with another model, unless one was tried already."""
-        if any(attempt.candidate.model != self._first_model for attempt in self._attempts[:start]):
-            return None
-        for index in range(start, len(self._attempts)):
-            if self._attempts[index].candidate.model != self._first_model:
-                return index
-        return None
+    def _of_other_model(self, start: int) -> int:
+        """Index of the first attempt from `start` on with another model; `start` where one was tried."""
+        attempts = self._attempts
+        first = attempts[0].candidate.model
+        if any(attempts[index].candidate.model != first for index in range(start)):
+            return start
+        others = (at for at in range(start, len(attempts)) if attempts[at].candidate.model != first)
+        return next(others, start)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from steelyard.api.backend import LLMBackend, Location, ServiceRef, ServiceRouting
+from steelyard.api.backend import Engine, LLMBackend, Location, ServiceRef, ServiceRouting, UsageAsking
 from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, SECRET_SELECTOR, KeyRef
 from steelyard.api.resources import EndpointSlice, ResourceSet, Secret, Service, ServicePort
 from steelyard.routing.table import Endpoint
@@ -23,6 +23,9 @@ METADATA_ADDRESSES = frozenset(
     ipaddress.ip_address(address) for address in ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")
 )
 """Addresses of the same, of which two are not link-local."""
+
+USAGE_ENGINES = frozenset({Engine.VLLM, Engine.SGLANG, Engine.LLAMA_CPP})
+"""Engines that are known to understand `stream_options.include_usage` and to answer as OpenAI does."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOCAL_SUFFIXES = (".svc", ".svc.cluster.local", ".local", ".localhost")
@@ -87,6 +90,8 @@ def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]
             authorization=authorization,
             ca_pem=ca_pem,
             server_name=server_name,
+            max_concurrency=spec.max_concurrency,
+            asks_usage=spec.usage is UsageAsking.AUTO and spec.engine in USAGE_ENGINES,
         )
     return tuple(found[name] for name in sorted(found))
 
@@ -156,10 +161,14 @@ def _port(reference: ServiceRef, service: Service) -> ServicePort:
 
 
 def _ready(one: EndpointSlice, port_name: str) -> Iterator[tuple[str, int]]:
-    """Address and port of each pod that takes requests. An absent `ready` means yes, says Kubernetes."""
+    """Address and port of each pod that takes new requests. An absent `ready` means yes, says Kubernetes.
+
+    One that is terminating takes none, even where its Service publishes pods that are not ready.
+    """
     numbers = [port.port for port in one.ports or () if port.name == port_name and port.port is not None]
     for endpoint in one.endpoints or ():
-        if endpoint.conditions.ready is not False and endpoint.addresses:
+        conditions = endpoint.conditions
+        if conditions.ready is not False and not conditions.terminating and endpoint.addresses:
             for number in numbers[:1]:
                 yield endpoint.addresses[0], number
 

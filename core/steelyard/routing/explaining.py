@@ -30,7 +30,7 @@ def explain(decision: Decision) -> dict[str, Any]:
             f"{CATEGORIES[cell // len(LEVELS)]}/{LEVELS[cell % len(LEVELS)]}": _rounded(probability)
             for cell, probability in decision.distribution
         },
-        "candidates": [_weighed(one, decision) for one in decision.weighed]
+        "candidates": _candidates(decision)
         + [
             {
                 "model": one.candidate.model,
@@ -96,6 +96,17 @@ def _by_goal(decision: Decision, chosen: Weighed) -> str:
             return f"the best, {quality}"
 
 
+def _candidates(decision: Decision) -> list[dict[str, Any]]:
+    weighed = decision.weighed
+    shown = [_weighed(one, decision) for one in weighed]
+    if decision.goal is Goal.BALANCED and decision.policy is not None:
+        costs, latencies = [one.cost_usd for one in weighed], [one.latency_seconds for one in weighed]
+        score = scorers.balanced(costs, latencies, decision.policy.spec.weights)
+        for one, entry in zip(weighed, shown, strict=True):
+            entry["score"] = _rounded(score(one.quality, one.cost_usd, one.latency_seconds))
+    return shown
+
+
 def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "model": one.candidate.model,
@@ -111,9 +122,6 @@ def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
     }
     if one.candidate.lacks_key:
         shown["credentials"] = "empty"
-    if decision.goal is Goal.BALANCED and decision.policy is not None:
-        score = scorers.balanced(decision.weighed, decision.policy.spec.weights)
-        shown["score"] = _rounded(score(one))
     return shown
 
 

@@ -3,8 +3,17 @@
 Unknown is None and stays unknown; it is never taken for free.
 """
 
-from steelyard.api.backend import BackendModel, CostBasis, Engine, LLMBackend, Location, TokenPrice
-from steelyard.api.profile import ModelProfile
+from steelyard.api.backend import (
+    BackendModel,
+    CostBasis,
+    Engine,
+    LLMBackend,
+    LLMBackendSpec,
+    Location,
+    TokenPrice,
+)
+from steelyard.api.profile import ModelProfile, Performance
+from steelyard.routing import latency
 from steelyard.routing.table import DEFAULT_KNEE, Price
 
 OLLAMA_KNEE = 2
@@ -27,9 +36,10 @@ def price_of(
     return Price(free, free)
 
 
-def default_knee(engine: Engine) -> int:
-    """Requests in flight from which more begin to cost, where `maxConcurrency` is absent."""
-    return OLLAMA_KNEE if engine is Engine.OLLAMA else DEFAULT_KNEE
+def knee(spec: LLMBackendSpec, measured: Performance | None) -> int:
+    """Requests in flight on one endpoint from which more begin to cost: as measured, else as stated."""
+    stated = spec.max_concurrency or (OLLAMA_KNEE if spec.engine is Engine.OLLAMA else DEFAULT_KNEE)
+    return latency.knee(measured) or stated
 
 
 def usd_per_token(usd_per_million_tokens: str) -> float:
@@ -50,12 +60,8 @@ def marginal_share(price: Price, in_flight: int, knee: int) -> float | None:
     return None if price.output_usd is None else share
 
 
-def cost_usd(price: Price, share: float | None, prompt_tokens: int, output_tokens: float) -> float | None:
+def cost_usd(price: Price, share: float, prompt_tokens: int, output_tokens: float) -> float | None:
     """Dollars for a request at that share of the price; None: unknown."""
-    if share is None:
-        return None
-    if share == 0.0:
-        return 0.0
     if price.input_usd is None or price.output_usd is None:
         return None
     return share * (prompt_tokens * price.input_usd + output_tokens * price.output_usd)

@@ -3,75 +3,119 @@
 Invariant: unknown sorts after everything known and never counts as a number.
 """
 
-from collections.abc import Callable, Collection
+import functools
+from collections.abc import Callable, Collection, Iterable
 from typing import assert_never
 
-from steelyard.api.measuring import LOAD_PROMPT_TOKENS
+import msgspec
+
 from steelyard.api.policy import Goal, Weights
-from steelyard.routing import pricing
-from steelyard.routing.decision import Distribution, Load, Request, Turn, Weighed
-from steelyard.routing.table import DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
+from steelyard.api.profile import Category
+from steelyard.routing import balancing, latency, pricing
+from steelyard.routing.decision import Distribution, Load, Turn, Weighed
+from steelyard.routing.table import CATEGORIES, DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
+
+Known = float | None
+"""A score; None where it is unknown."""
+
+Score = Callable[[Known, Known, Known], float]
+"""What a candidate of this quality, cost and latency scores."""
 
 SortKey = tuple[float | str, ...]
 """Compared from the left; the least comes first."""
 
+UNMEASURED = -1.0
+"""Stands for a quality that is not known: below every other."""
+
+KEPT_DISTRIBUTIONS = 1024
+"""As many as the classifier remembers texts."""
+
+SAME_QUALITY = 1e-8
+"""Qualities further apart than this are different to every order here."""
+
+_LEVELS = len(LEVELS)
 _UNKNOWN = float("inf")
 _EPSILON = 1e-9
 
 
-def weigh(
-    candidate: Candidate, request: Request, turn: Turn, distribution: Distribution, load: Load
-) -> Weighed:
+Shares = tuple[tuple[int, float], ...]
+"""Probabilities of categories by index, adding up to 1, the most probable cell's first."""
+
+
+class Ask(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A turn as scores see it."""
+
+    distribution: Distribution
+    """What it asks for."""
+    shares: Shares
+    """The same by category."""
+    category: Category | None
+    """The most probable category; None for an empty distribution."""
+    prompt_tokens: int
+    """Estimated length of the prompt."""
+    max_tokens: int | None
+    """Bound on the answer's length."""
+
+
+def ask(turn: Turn, distribution: Distribution, max_tokens: int | None) -> Ask:
+    """This turn, which asks for what the distribution says."""
+    shares, category = _by_category(distribution)
+    return Ask(distribution, shares, category, turn.prompt_tokens, max_tokens)
+
+
+def weigh(candidate: Candidate, asked: Ask, load: Load, draw: int = 0) -> Weighed:
     """Expected quality, cost and latency of this candidate for this turn."""
-    output_tokens = expected_output_tokens(candidate, distribution, request.max_tokens)
-    price = candidate.price
-    in_flight = 0 if price.basis is None else min(map(load.in_flight, candidate.endpoints))
-    share = pricing.marginal_share(price, in_flight, candidate.knee)
+    [quality] = qualities([candidate], asked.distribution)
     return Weighed(
         candidate=candidate,
-        quality=expected_quality(candidate, distribution),
-        cost_usd=pricing.cost_usd(price, share, turn.prompt_tokens, output_tokens),
-        prompt_tokens=turn.prompt_tokens,
-        output_tokens=output_tokens,
-        latency_seconds=expected_latency_seconds(candidate, turn.prompt_tokens, output_tokens),
-        is_up=not all(map(load.is_resting, candidate.endpoints)),
+        quality=None if quality == UNMEASURED else quality,
+        cost_usd=expected_cost_usd(candidate, asked, load, draw),
+        prompt_tokens=asked.prompt_tokens,
+        output_tokens=_expected_output_tokens(candidate, asked),
+        latency_seconds=expected_latency_seconds(candidate, asked, load, draw),
+        is_up=balancing.is_up(candidate.attempts, load, draw),
     )
 
 
-def expected_quality(candidate: Candidate, distribution: Distribution) -> float | None:
-    """The chance that the answer is right: the sum over cells of P(cell) · pass rate; None: not measured."""
-    if not candidate.measured or not distribution:
-        return None
-    rates, quality = candidate.rates, 0.0
-    for cell, probability in distribution:
-        quality += probability * rates[cell]
-    return quality
-
-
-def expected_output_tokens(candidate: Candidate, distribution: Distribution, most: int | None) -> float:
-    """Expected length of the answer in tokens, at most what the request allows."""
-    means, tokens = candidate.output_tokens_means, DEFAULT_OUTPUT_TOKENS
-    if means and distribution:
-        tokens = 0.0
+def qualities(candidates: Iterable[Candidate], distribution: Distribution) -> list[float]:
+    """The chance that each one's answer is right: Σ P(cell) · pass rate; `UNMEASURED` where unknown."""
+    found: list[float] = []
+    for candidate in candidates:
+        rates = candidate.rates
+        if not rates or not distribution:
+            found.append(UNMEASURED)
+            continue
+        quality = 0.0
         for cell, probability in distribution:
-            tokens += probability * means[cell // len(LEVELS)]
-    return tokens if most is None else min(tokens, most)
+            quality += probability * rates[cell]
+        found.append(quality)
+    return found
 
 
-def expected_latency_seconds(candidate: Candidate, prompt_tokens: int, output_tokens: float) -> float | None:
-    """Expected time to the end of the answer on an idle endpoint; None where its speed was not measured."""
-    speed = candidate.output_tokens_per_second
-    if not speed:
-        return None
-    seconds = output_tokens / speed + (candidate.ttft_ms or 0) / 1000
-    if candidate.prompt_tokens_per_second:
-        seconds += max(prompt_tokens - LOAD_PROMPT_TOKENS, 0) / candidate.prompt_tokens_per_second
-    return seconds
+def expected_cost_usd(candidate: Candidate, asked: Ask, load: Load, draw: int) -> float | None:
+    """Expected marginal cost of the request in US dollars at the present load; None: unknown."""
+    price, share = candidate.price, 1.0
+    if price.basis is not None:
+        in_flight = balancing.least_in_flight(candidate.attempts, load, draw)
+        marginal = pricing.marginal_share(price, in_flight, candidate.knee)
+        if not marginal:
+            return marginal
+        share = marginal
+    return pricing.cost_usd(price, share, asked.prompt_tokens, _expected_output_tokens(candidate, asked))
 
 
-def least_good_enough(weighed: Collection[Weighed], tolerance_percent: int) -> float:
+def expected_latency_seconds(candidate: Candidate, asked: Ask, load: Load, draw: int) -> float | None:
+    """Expected time to the end of the answer at the present load; None where its speed was not measured."""
+    in_flight = 0
+    if candidate.curve is not None:
+        in_flight = balancing.least_in_flight(candidate.attempts, load, draw)
+    output_tokens = _expected_output_tokens(candidate, asked)
+    return latency.expected_seconds(candidate, asked.prompt_tokens, output_tokens, in_flight)
+
+
+def least_good_enough(best: float, tolerance_percent: int) -> float:
     """The expected quality that is within the tolerance of the best; the best always is."""
-    return max(one.quality or 0.0 for one in weighed) - tolerance_percent / 100 - _EPSILON
+    return best - tolerance_percent / 100 - _EPSILON
 
 
 def preference(goal: Goal, every: Collection[Weighed], weights: Weights) -> Callable[[Weighed], SortKey]:
@@ -84,8 +128,14 @@ def preference(goal: Goal, every: Collection[Weighed], weights: Weights) -> Call
         case Goal.FASTEST:
             return fastest
         case Goal.BALANCED:
-            score = balanced(every, weights)
-            return lambda one: (-score(one), -_quality(one), _cost(one), *_name(one))
+            costs, latencies = [one.cost_usd for one in every], [one.latency_seconds for one in every]
+            score = balanced(costs, latencies, weights)
+            return lambda one: (
+                -score(one.quality, one.cost_usd, one.latency_seconds),
+                -_quality(one),
+                _cost(one),
+                *_name(one),
+            )
         case _:
             assert_never(goal)
 
@@ -110,25 +160,45 @@ def fastest(one: Weighed) -> SortKey:
     return (_latency(one), -_quality(one), _cost(one), *_name(one))
 
 
-def balanced(weighed: Collection[Weighed], weights: Weights) -> Callable[[Weighed], float]:
-    """The weighted sum of quality, low price and low latency, each 0 to 1; what is unknown scores 0."""
-    dearest = max((one.cost_usd for one in weighed if one.cost_usd is not None), default=0.0)
-    slowest = max((one.latency_seconds for one in weighed if one.latency_seconds is not None), default=0.0)
+def balanced(costs: Iterable[Known], latencies: Iterable[Known], weights: Weights) -> Score:
+    """The weighted sum of quality, low cost and low latency, each 0 to 1; what is unknown scores 0.
 
-    def score(one: Weighed) -> float:
-        return (
-            weights.quality * (one.quality or 0.0)
-            + weights.price * _saved(one.cost_usd, dearest)
-            + weights.latency * _saved(one.latency_seconds, slowest)
-        ) / 100
+    A cost is low beside the dearest of these costs, a latency beside the slowest of these.
+    """
+    dearest = max([cost for cost in costs if cost is not None], default=0.0)
+    slowest = max([latency for latency in latencies if latency is not None], default=0.0)
+    of_quality, of_price, of_latency = weights.quality, weights.price, weights.latency
+
+    def score(quality: Known, cost: Known, latency: Known) -> float:
+        saved = of_quality * (quality or 0.0)
+        if cost is not None:
+            saved += of_price * (1 - cost / dearest if dearest > 0 else 1.0)
+        if latency is not None:
+            saved += of_latency * (1 - latency / slowest if slowest > 0 else 1.0)
+        return saved / 100
 
     return score
 
 
-def _saved(value: float | None, most: float) -> float:
-    if value is None:
-        return 0.0
-    return 1 - value / most if most > 0 else 1.0
+@functools.lru_cache(maxsize=KEPT_DISTRIBUTIONS)
+def _by_category(distribution: Distribution) -> tuple[Shares, Category | None]:
+    shares: dict[int, float] = {}
+    for cell, probability in distribution:
+        index = cell // _LEVELS
+        shares[index] = shares.get(index, 0.0) + probability
+    category = CATEGORIES[max(shares, key=shares.__getitem__)] if shares else None
+    return tuple(shares.items()), category
+
+
+def _expected_output_tokens(candidate: Candidate, asked: Ask) -> float:
+    """Expected length of the answer in tokens, at most what the request allows."""
+    means, tokens = candidate.output_tokens_means, DEFAULT_OUTPUT_TOKENS
+    if means and asked.shares:
+        tokens = 0.0
+        for category, probability in asked.shares:
+            tokens += probability * means[category]
+    most = asked.max_tokens
+    return tokens if most is None or tokens < most else most
 
 
 def _quality(one: Weighed) -> float:

@@ -1,12 +1,13 @@
 """Which models a policy's candidate entries select, from labels and patterns. Pure."""
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from steelyard.api.backend import Location
-from steelyard.api.policy import CandidateEntry, RoutingPolicy
-from steelyard.routing import pricing
-from steelyard.routing.table import Candidate, Entry, Policy
+from steelyard.api.policy import CandidateEntry, Require, RoutingPolicy
+from steelyard.api.profile import Category
+from steelyard.routing import filters
+from steelyard.routing.table import Candidate, Eligible, Entry, Policy
 
 ALL_LOCAL = -1
 """Stands for the index of the entry that an empty list of candidates means."""
@@ -22,16 +23,35 @@ def resolve(resource: RoutingPolicy, candidates: tuple[Candidate, ...]) -> tuple
         local = tuple(pair for pair in candidates if pair.location is Location.LOCAL)
         entries = (Entry(local, None, 0),)
         empty = () if local else (ALL_LOCAL,)
-    most = spec.require.max_usd_per_million_tokens
     return (
         Policy(
             name=resource.name,
             spec=spec,
             entries=entries,
-            max_usd=pricing.usd_per_token(most) if most is not None else None,
+            eligible=_eligible(entries, spec.require),
+            headers=tuple((name.lower(), value) for name, value in spec.match.headers.items()),
+            goals={model.name: model.goal or spec.goal for model in spec.models},
         ),
         empty,
     )
+
+
+def _eligible(entries: Sequence[Entry], require: Require) -> dict[Category | None, Eligible]:
+    """Who may answer, by the most probable category; the same for all where no entry has a `when`."""
+    every = (None, *Category)
+    if all(entry.categories is None for entry in entries):
+        return dict.fromkeys(every, _of_entries(entries, require))
+    return {
+        category: _of_entries(
+            [one for one in entries if one.categories is None or category in one.categories], require
+        )
+        for category in every
+    }
+
+
+def _of_entries(entries: Sequence[Entry], require: Require) -> Eligible:
+    distinct = {id(pair): pair for entry in entries for pair in entry.candidates}
+    return Eligible(tuple(entries), filters.pool(tuple(distinct.values()), require))
 
 
 def _entry(entry: CandidateEntry, candidates: Iterable[Candidate]) -> Entry:

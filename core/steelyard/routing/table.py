@@ -1,15 +1,18 @@
 """The compiled table: everything a decision reads, looked up and computed once per change of the resources.
 
 Only values live here; `compiling` makes them, `deciding` reads them. Invariant: a table is never changed;
-readers take it once per request.
+readers take it once per request. A policy's memo only saves work: decisions are the same without it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from steelyard.api.backend import CostBasis, Location, Timeouts
-from steelyard.api.policy import RoutingPolicySpec
+from steelyard.api.policy import Goal, RoutingPolicySpec
 from steelyard.api.profile import Category, Level
+from steelyard.routing import points
 
 CATEGORIES = tuple(Category)
 """The order of categories in every vector."""
@@ -52,6 +55,10 @@ class Endpoint:
     """Certificate authority in PEM; None: the system's."""
     server_name: str | None = None
     """Name that the certificate must carry; None: the host."""
+    max_concurrency: int | None = None
+    """Requests that all gateways together may have there at once; None: any number."""
+    asks_usage: bool = False
+    """Whether streams are asked for usage, which is hidden from clients that did not ask."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +71,38 @@ class Price:
     """US dollars for one output token, likewise."""
     basis: CostBasis | None = None
     """How the backend's `cost` is paid; None: billed by token, or free."""
+
+    def is_same(self, other: "Price") -> bool:
+        """Whether both say the same."""
+        mine = (self.input_usd, self.output_usd, self.basis)
+        return mine == (other.input_usd, other.output_usd, other.basis)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """How one endpoint's speed bends as requests meet there."""
+
+    concurrency: tuple[int, ...]
+    """Streams at once, rising from 1."""
+    tokens_per_second: tuple[float, ...]
+    """Output of all of them together, at each of these."""
+    added_ttft_seconds: tuple[float, ...]
+    """Time to first token beyond that of the least measured, at each of these."""
+    seconds: tuple[float, ...] = ()
+    """Predicted time of a request as long as the measured ones, by the requests that it finds there."""
+    queue_seconds: float = 0.0
+    """What each request beyond the last measured ones adds to that."""
+
+
+class Attempt(msgspec.Struct, frozen=True, eq=False):
+    """One try: this model on this endpoint. Made with the table."""
+
+    candidate: "Candidate"
+    """The pair."""
+    endpoint: Endpoint
+    """The address."""
+    point: int = 0
+    """Where the endpoint's name falls among 2^64."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +143,35 @@ class Candidate:
     """How fast a prompt is read."""
     output_tokens_per_second: float | None = None
     """Speed of one stream."""
+    curve: Curve | None = None
+    """How its speed bends under load; None: not measured."""
+    attempts: tuple[Attempt, ...] = field(init=False, repr=False)
+    """One for each endpoint."""
+    ring: tuple[Attempt, ...] = field(init=False, repr=False)
+    """The same by their points."""
+
+    def __post_init__(self) -> None:
+        attempts = [Attempt(self, place, points.of_text(place.name)) for place in self.endpoints]
+        object.__setattr__(self, "attempts", tuple(attempts))
+        object.__setattr__(self, "ring", tuple(sorted(attempts, key=lambda one: one.point)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Candidates that a request may choose among, with what can be said of that before it comes."""
+
+    candidates: tuple[Candidate, ...]
+    """All of them."""
+    open: tuple[Candidate, ...]
+    """Those that are not ruled out whatever the request."""
+    attempts: tuple[Attempt, ...]
+    """Every endpoint of the open ones."""
+    passes: frozenset[str]
+    """Needs that rule out none of the open ones, by the API's name."""
+    most_tokens: float
+    """The longest prompt that rules out none of them; below 0 where there are none."""
+    has_namesakes: bool
+    """Whether two of the open ones have one model name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,8 +196,34 @@ class Policy:
     """What it says."""
     entries: tuple[Entry, ...]
     """Its candidate entries, in order; an empty list in the spec is one entry of all Local pairs."""
-    max_usd: float | None
-    """`require.maxUsdPerMillionTokens` as dollars for one token."""
+    eligible: Mapping[Category | None, "Eligible"]
+    """Who may answer a request of each most probable category; None: of a request that has none."""
+    headers: tuple[tuple[str, str], ...]
+    """`match.headers`, names in lower case."""
+    goals: Mapping[str, Goal]
+    """The goal by each name that it answers."""
+    memo: dict[Hashable, "Settled | None"] = field(default_factory=dict, repr=False)
+    """Choices at rest that were made lately, by all that they depend on; None: nobody could."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """The choice for one turn with the fleet at rest."""
+
+    chosen: Candidate
+    """Who is preferred."""
+    qualities: Mapping[Candidate, float]
+    """Who else is in the first group, with the expected quality of each; 0: not measured."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eligible:
+    """Whom a policy allows for requests of one most probable category."""
+
+    entries: tuple[Entry, ...]
+    """The entries that count."""
+    pool: Pool
+    """What they select."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,6 +238,8 @@ class Table:
     """By an engine's own model name."""
     aliases: Mapping[str, tuple[Candidate, ...]] = field(default_factory=dict)
     """By alias."""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """What a request by name chooses among: by model name, alias and model@backend."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Names that an excluded backend or policy would answer, with which it is, as a sentence names it."""
 

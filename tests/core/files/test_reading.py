@@ -186,7 +186,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         f"apiVersion: v1\nkind: List\nitems:\n{as_item(BACKEND)}    x: 1\n",
         [
             "10: items[0].spec.x: unknown field; known are engine, url, serviceRef, models, cost, "
-            "credentialsRef, tls, location, maxConcurrency, timeouts, probe and profiling"
+            "credentialsRef, tls, location, maxConcurrency, timeouts, usage, probe and profiling"
         ],
     ),
     "a broken line": (

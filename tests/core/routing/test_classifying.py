@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from steelyard.api.profile import Category, Level
 from steelyard.routing.classifying import LONG_CONTEXT_TOKENS, READ_CHARACTERS, classify
-from steelyard.routing.deciding import most_probable_category
 from steelyard.routing.decision import Turn
+from steelyard.routing.scorers import ask
 from steelyard.routing.table import LEVELS
 
 KINDS = {
@@ -30,18 +30,22 @@ def turn(text: str, *needs: str, prompt_tokens: int = 20) -> Turn:
     return Turn(text, prompt_tokens, frozenset({"chat", *needs}))
 
 
+def category_of(given_turn: Turn) -> Category | None:
+    return ask(given_turn, classify(given_turn), None).category
+
+
 @pytest.mark.parametrize("text", KINDS)
 def test_a_plain_request_is_taken_for_what_it_is(text: str) -> None:
-    assert most_probable_category(classify(turn(text))) is KINDS[text]
+    assert category_of(turn(text)) is KINDS[text]
 
 
 def test_a_request_with_tools_may_be_tool_use() -> None:
-    assert most_probable_category(classify(turn("Will it rain today?", "tools"))) is Category.TOOL_USE
+    assert category_of(turn("Will it rain today?", "tools")) is Category.TOOL_USE
 
 
 def test_a_very_long_prompt_asks_for_long_context() -> None:
     long = turn("Summarise this.", prompt_tokens=LONG_CONTEXT_TOKENS + 1)
-    assert most_probable_category(classify(long)) is Category.LONG_CONTEXT
+    assert category_of(long) is Category.LONG_CONTEXT
 
 
 def test_embeddings_ask_for_no_quality() -> None:

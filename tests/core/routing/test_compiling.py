@@ -1,9 +1,11 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from fakes.resources import backend, measured, policy, profile, resource_set, secret
-from steelyard.api.backend import Location
+from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.policy import RoutingPolicy
 from steelyard.api.resources import AnyResource, ConfigMap
 from steelyard.routing import endpoints
 from steelyard.routing.compiling import compile_table
@@ -11,6 +13,13 @@ from steelyard.routing.compiling import compile_table
 CA: dict[str, str] = {"ca.crt": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}
 KEY: dict[str, Any] = {"credentialsRef": {"name": "key", "key": "api-key"}}
 TLS: dict[str, Any] = {"tls": {"caRef": {"name": "ca", "key": "ca.crt"}}}
+
+
+def leaving(resource: LLMBackend | RoutingPolicy) -> AnyResource:
+    """The same, being deleted."""
+    metadata = resource.metadata.model_copy(update={"deletion_timestamp": datetime(2026, 11, 21, tzinfo=UTC)})
+    return resource.model_copy(update={"metadata": metadata})
+
 
 EXCLUDED: dict[str, tuple[list[AnyResource], str, str, str]] = {
     "a credential that is not there": (
@@ -80,6 +89,18 @@ EXCLUDED: dict[str, tuple[list[AnyResource], str, str, str]] = {
         "NoCandidates",
         "spec.candidates[0] selects no model",
     ),
+    "a backend that is being deleted": (
+        [leaving(backend("b", "m"))],
+        "Accepted",
+        "Deleting",
+        "what it answers is finished, new requests go elsewhere",
+    ),
+    "a policy that is being deleted": (
+        [backend("b", "m"), leaving(policy("auto", "auto"))],
+        "Accepted",
+        "Deleting",
+        "what it answers is finished, new requests pass it by",
+    ),
 }
 
 
@@ -91,6 +112,20 @@ def test_what_is_wrong_excludes_one_resource_with_reason_and_remedy(case: str) -
     assert (problem.condition, problem.reason) == (condition, reason)
     assert words in problem.message
     assert "other" in table.models
+
+
+def test_a_backend_that_is_being_deleted_leaves_its_requests_to_the_others() -> None:
+    fleet = [leaving(backend("b", "m", "own")), backend("c", "m"), policy("auto", "auto")]
+    table, _ = compile_table(resource_set(*fleet), "default")
+    assert [pair.backend for pair in table.pools["m"].open] == ["c"]
+    assert [pair.backend for pair in table.policies["auto"][0].entries[0].candidates] == ["c"]
+    assert table.unusable["own"] == "backend 'b'"
+
+
+def test_a_policy_that_is_being_deleted_leaves_its_name_to_the_next() -> None:
+    first, second = policy("first", "auto", priority=1), policy("second", "auto")
+    table, _ = compile_table(resource_set(backend("b", "m"), leaving(first), second), "default")
+    assert [one.name for one in table.policies["auto"]] == ["second"]
 
 
 def test_a_credential_goes_into_the_endpoint_and_into_no_text() -> None:

@@ -23,6 +23,9 @@ def test_each_ready_pod_of_a_service_is_an_endpoint() -> None:
         {"addresses": ["10.0.0.2"], "conditions": {"ready": True}},
         {"addresses": ["10.0.0.1"]},
         {"addresses": ["10.0.0.3"], "conditions": {"ready": False, "serving": True, "terminating": True}},
+        # A Service may publish addresses that are not ready: then even this is called ready.
+        {"addresses": ["10.0.0.4"], "conditions": {"ready": True, "serving": True, "terminating": True}},
+        {"addresses": ["10.0.0.5"], "conditions": {"ready": False, "serving": False, "terminating": False}},
     )
     resources = resource_set(backend("b", "m", **IN_CLUSTER), service("engine"), pods)
     table, problems = compile_table(resources, "default")

@@ -4,6 +4,7 @@ Invariant: whatever a client sends, it gets a decision or an error in OpenAI's s
 request that asks only for the explanation.
 """
 
+from random import randrange
 from urllib.parse import unquote
 
 import msgspec
@@ -33,6 +34,7 @@ class TableRouter:
         self._current = holder
         self._live = live
         self._draws: dict[str, int] = {}
+        self._first_draw = randrange(2**32)
 
     def route(self, method: bytes, path: str, headers: Headers, body: bytes) -> Routed | Reply:
         """The decision for a complete request, or the gateway's own answer."""
@@ -49,7 +51,7 @@ class TableRouter:
         if parsed.explain:
             return Reply(200, msgspec.json.encode(explaining.explain(decision)))
         request, policy = parsed.request, decision.policy
-        self._draws[request.model] = self._draws.get(request.model, 0) + 1
+        self._draws[request.model] = self._draws.get(request.model, self._first_draw) + 1
         return Routed(
             decision,
             AttemptWalk(decision),
@@ -67,7 +69,7 @@ class TableRouter:
 
         With another load it is the same for all gateways. Raises RequestError where there is none.
         """
-        draw = self._draws.get(request.model, 0) if load is None else 0
+        draw = self._draws.get(request.model, self._first_draw) if load is None else 0
         try:
             return deciding.decide(request, snapshot.table, load or self._live, draw, classifying.classify)
         except NoCandidate as none:

@@ -117,7 +117,7 @@ class ControlPlane:
         self._controllers: Program | None = None
 
     def start_api_server(self) -> None:
-        """Start the API server and its controllers, unless they run, and wait until the API server is ready."""
+        """Start the API server and its controllers, unless they run, and wait until it is ready."""
         self._api_server.start()
         self._api_server.wait_for(self._is_ready)
         if self._controllers is not None:

@@ -114,18 +114,19 @@ def least_load(pool: Sequence[Attempt], load: Load, draw: int) -> Attempt | None
 def order(
     pools: Iterable[Sequence[Attempt]], balance: Balance, request: Request, load: Load, draw: int
 ) -> list[Attempt]:
-    """Every endpoint, pool after pool, each in its balance's order; then the full, then the resting ones."""
-    room: list[Attempt] = []
-    full: list[Attempt] = []
+    """Every endpoint, pool after pool, each in its balance's order and the full ones last; then the resting."""
+    up: list[Attempt] = []
     resting: list[Attempt] = []
     for pool in pools:
+        full: list[Attempt] = []
         for attempt in _spread(pool, balance, request, load, draw):
             endpoint = attempt.endpoint
             if load.is_resting(endpoint):
                 resting.append(attempt)
             else:
-                (full if load.is_full(endpoint) else room).append(attempt)
-    return room + full + resting
+                (full if load.is_full(endpoint) else up).append(attempt)
+        up += full
+    return up + resting
 
 
 def least_in_flight(attempts: Sequence[Attempt], load: Load, draw: int) -> int:

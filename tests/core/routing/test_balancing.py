@@ -179,12 +179,13 @@ def test_a_fleet_that_is_full_or_at_rest_is_still_tried(balance: str) -> None:
         assert sorted(tried(ask(table, Stated(resting=names)))) == sorted(names)
 
 
-def test_a_full_model_gives_way_to_the_next_that_has_room() -> None:
+def test_a_full_model_is_waited_for_before_the_next_and_one_at_rest_gives_way() -> None:
     fleet: list[AnyResource] = [backend("a", "x", url="http://a:1"), backend("b", "y", url="http://b:1")]
     fleet += [measured("a", "x", 90), measured("b", "y", 60), policy("auto", "auto", goal="Best")]
     table = compile_table(resource_set(*fleet), "default")[0]
     assert tried(ask(table, Stated())) == ["a", "b"]
-    assert tried(ask(table, Stated(full=["a"]))) == ["b", "a"]
+    assert tried(ask(table, Stated(full=["a"]))) == ["a", "b"]
+    assert tried(ask(table, Stated(resting=["a"]))) == ["b", "a"]
 
 
 def test_a_walk_asks_for_the_order_of_the_others_only_when_the_first_failed() -> None:

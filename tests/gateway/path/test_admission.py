@@ -28,15 +28,22 @@ class Slow:
         self._now = 0
         self._lock = Lock()
         self._told = Semaphore(0)
+        self._began = Semaphore(0)
 
     def __call__(self, ask: Ask) -> None:
         with self._lock:
             self._now += 1
             self.most = max(self.most, self._now)
+        self._began.release()
         assert self._told.acquire(timeout=engines.SECONDS)
         with self._lock:
             self._now -= 1
         ask.send(answer(GOOD))
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many more requests came."""
+        for _ in range(number):
+            assert self._began.acquire(timeout=engines.SECONDS)
 
     def answer(self, number: int = 1) -> None:
         """Let so many answers out."""
@@ -79,6 +86,7 @@ def test_an_endpoint_gets_no_more_than_its_limit_and_the_others_wait_their_turn(
     with engines.engine(slow) as up, in_front_of(serves(up, limit=2)) as running, ExitStack() as stack:
         clients = lines(running, stack, 6)
         running.wait_for_queue(4)
+        slow.wait_for(2)
         slow.answer(6)
         assert [client.read().status for client in clients] == [200] * 6
     assert slow.most == 2

@@ -17,6 +17,7 @@ from steelyard_gateway import keys, multipart, paths, steering
 from steelyard_gateway.errors import BadRequest
 from steelyard_gateway.paths import Place
 from steelyard_gateway.ports import Headers
+from steelyard_gateway.steering import Steering
 
 CHARS_PER_TOKEN = 4
 """UTF-8 bytes of text for one token; rough, and the same for every model, so that lengths compare."""
@@ -43,6 +44,7 @@ _NOTHING = msgspec.Raw()
 _T = TypeVar("_T")
 _Needs = frozenset[str]
 _Said = tuple[tuple[Turn, ...], str]
+_Asked = tuple[str, tuple[int, int], bool]
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -124,18 +126,6 @@ _strings = msgspec.json.Decoder(list[str])
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-class _Asked(msgspec.Struct, gc=False):
-    """What a body asks for."""
-
-    model: str
-    span: tuple[int, int]
-    stream: bool
-    turns: tuple[Turn, ...]
-    conversation: str
-    max_tokens: int | None = None
-    user: str | None = None
-
-
 class Parsed(msgspec.Struct, frozen=True, gc=False):
     """A request, read."""
 
@@ -153,52 +143,39 @@ def parse(path: str, headers: Headers, body: bytes) -> Parsed:
     """What a decision reads of this request. Raises BadRequest naming the field and what to do."""
     steers = steering.read(headers)
     place = paths.BY_PATH[path]
-    is_form = place.is_form and multipart.is_form(headers)
     try:
-        asked = _form(place, headers, body) if is_form else _READERS.get(path, _other)(place, body)
+        if place.is_form and multipart.is_form(headers):
+            return _form(place, steers, headers, body)
+        return _READERS.get(path, _other)(place, steers, body)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest(_not_json(headers)) from None
-    most = asked.max_tokens
-    request = Request(
-        model=asked.model,
-        turns=asked.turns,
-        conversation=steers.session or asked.conversation,
-        max_tokens=most if most is not None and 0 < most <= MOST_TOKENS else None,
-        headers=steers.lookup,
-        goal=steers.goal,
-        tolerance_percent=steers.tolerance_percent,
-        session=steers.session,
-        user=asked.user or "",
-        opening=asked.conversation,
-    )
-    return Parsed(request, asked.stream, asked.span, steers.explain)
 
 
 # Bodies, by path
 
 
-def _chat(_: Place, body: bytes) -> _Asked:
+def _chat(_: Place, steers: Steering, body: bytes) -> Parsed:
     read = _usual(body)
     if not read.messages:
         raise BadRequest("'messages' is missing or empty: send at least one.", param="messages")
     needs = _needs("chat", read.tools or read.functions, read.response_format)
-    return _asked(read, body, _chat_turns(read.messages, needs))
+    return _usually(read, steers, body, _chat_turns(read.messages, needs))
 
 
-def _completions(_: Place, body: bytes) -> _Asked:
+def _completions(_: Place, steers: Steering, body: bytes) -> Parsed:
     read = _usual(body)
     needs = _needs("completions", read.tools or read.functions, read.response_format)
-    return _asked(read, body, _one_turn(read.prompt, needs))
+    return _usually(read, steers, body, _one_turn(read.prompt, needs))
 
 
-def _embeddings(_: Place, body: bytes) -> _Asked:
+def _embeddings(_: Place, steers: Steering, body: bytes) -> Parsed:
     read = _usual(body)
-    return _asked(read, body, _one_turn(read.input, _NEED_SETS["embeddings"]))
+    return _usually(read, steers, body, _one_turn(read.input, _NEED_SETS["embeddings"]))
 
 
-def _responses(_: Place, body: bytes) -> _Asked:
+def _responses(_: Place, steers: Steering, body: bytes) -> Parsed:
     """Like a chat, as far as it is understood."""
     read = _other_body.decode(body)
     text = _read(_string, read.input)
@@ -214,19 +191,19 @@ def _responses(_: Place, body: bytes) -> _Asked:
     turns, conversation = _chat_turns(messages, needs)
     stream, most = bytes(read.stream) in _YES, _read(_number, read.max_output_tokens)
     user = _read(_string, read.user)
-    return _Asked(read.model, keys.model_span(body), stream, turns, conversation, most, user)
+    return _parsed(steers, (read.model, keys.model_span(body), stream), (turns, conversation), most, user)
 
 
-def _other(place: Place, body: bytes) -> _Asked:
+def _other(place: Place, steers: Steering, body: bytes) -> Parsed:
     """Anything else is not looked into."""
     read = _other_body.decode(body)
     stream = place.is_played or bytes(read.stream) in _YES
-    return _Asked(read.model, keys.model_span(body), stream, *_no_turn(place, body))
+    return _parsed(steers, (read.model, keys.model_span(body), stream), _no_turn(place, body))
 
 
-def _form(place: Place, headers: Headers, body: bytes) -> _Asked:
+def _form(place: Place, steers: Steering, headers: Headers, body: bytes) -> Parsed:
     form = multipart.read(headers, body)
-    return _Asked(form.model, form.span, form.stream, *_no_turn(place, body))
+    return _parsed(steers, (form.model, form.span, form.stream), _no_turn(place, body))
 
 
 _READERS = {
@@ -237,9 +214,29 @@ _READERS = {
 }
 
 
-def _asked(read: _Body, body: bytes, said: _Said) -> _Asked:
+def _usually(read: _Body, steers: Steering, body: bytes, said: _Said) -> Parsed:
     most = read.max_completion_tokens if read.max_tokens is None else read.max_tokens
-    return _Asked(read.model, keys.model_span(body), read.stream is True, said[0], said[1], most, read.user)
+    return _parsed(steers, (read.model, keys.model_span(body), read.stream is True), said, most, read.user)
+
+
+def _parsed(
+    steers: Steering, asked: _Asked, said: _Said, most: int | None = None, user: str | None = None
+) -> Parsed:
+    model, span, stream = asked
+    turns, conversation = said
+    request = Request(
+        model,
+        turns,
+        steers.session or conversation,
+        most if most is not None and 0 < most <= MOST_TOKENS else None,
+        steers.lookup,
+        steers.goal,
+        steers.tolerance_percent,
+        steers.session,
+        user or "",
+        conversation,
+    )
+    return Parsed(request, stream, span, steers.explain)
 
 
 # Fields
@@ -302,13 +299,15 @@ def _chat_turns(messages: list[_Message], needs: _Needs) -> _Said:
             if pending is not None:
                 turns.append(Turn(pending, _tokens(size), needs))
             pending = text
-        elif not turns and pending is None:
+        elif pending is None:
             system += text
-        size += _size(text)
+        size += len(text) if text.isascii() else len(text.encode())
         if has_image:
             needs |= {_VISION}
-    turns.append(Turn(system if pending is None else pending, _tokens(size), needs))
-    return tuple(turns[-MOST_TURNS:]), f"{system}\n{turns[0].text}"
+    last = Turn(system if pending is None else pending, _tokens(size), needs)
+    if not turns:
+        return (last,), f"{system}\n{last.text}"
+    return (*turns[1 - MOST_TURNS :], last), f"{system}\n{turns[0].text}"
 
 
 def _content(content: str | list[_Part] | None) -> tuple[str, bool]:

@@ -104,8 +104,8 @@ class GatewayProtocol(HttpToolsProtocol):
         armed = self._armed
         if armed is not None:
             self._armed = None
-            body = armed.body_of(data)
-            if body is not None and len(body) <= self.limits.body_bytes and not self.draining:
+            body = None if self.flow.write_paused or self.draining else armed.body_of(data)
+            if body is not None and len(body) <= self.limits.body_bytes:
                 self._begin_repeated(body)
                 return
         if self._is_deaf:

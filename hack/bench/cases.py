@@ -69,7 +69,7 @@ def _models(name: str, folder: Path, seed: int, who: Who) -> Case:
         start = contestants.ours(partial(resources.many_models, count=count))
         entries.append(Entry(f"models-{count}", start, wrk.in_turn(folder / str(count), asked), asked[0]))
     title = "Ours with 1, 100 and 1 000 models, asked for by turns"
-    return Case(name, title, _static_upstream(), entries, (entries[0].name,))
+    return Case(name, title, _static_upstream(), entries, (entries[0].name,), run_in_seconds=RUN_IN_SECONDS)
 
 
 def _endpoints(name: str, folder: Path, seed: int, who: Who) -> Case:
@@ -86,8 +86,11 @@ def _endpoints(name: str, folder: Path, seed: int, who: Who) -> Case:
     ]
     upstream = _static_upstream(hosts=max(MANY))
     title = "Ours with one model on 1, 100 and 1 000 endpoints"
-    return Case(name, title, upstream, entries, (entries[0].name,))
+    return Case(name, title, upstream, entries, (entries[0].name,), run_in_seconds=RUN_IN_SECONDS)
 
+
+RUN_IN_SECONDS = 1
+"""Before each round with many endpoints, whose connections are made anew."""
 
 _MAKERS: Mapping[str, Callable[[str, Path, int, Who], Case]] = {
     "requests": _requests,

@@ -45,7 +45,7 @@ def automatic(port: int) -> list[dict[str, Any]]:
 
 
 def many_models(port: int, count: int) -> list[dict[str, Any]]:
-    """So many models, ten to an engine; all engines are the one upstream."""
+    """So many models, up to 250 to an engine; all engines are the one upstream."""
     names = model_names(count)
     return [
         _backend(f"engine-{first}", names[first : first + MODELS_PER_BACKEND], f"http://127.0.0.1:{port}")

@@ -67,6 +67,9 @@ class Case:
     """Entries that the rates are compared with."""
     adds_to: str = ""
     """The entry whose delays are those of the load itself; empty where delays are not what is measured."""
+    run_in_seconds: int = 0
+    """Load before each round that does not count. Kept connections are closed while others have their turn;
+    where they are many, making them anew would be most of what a round shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ def run(case: Case, plan: Plan) -> CaseResults:
         for number in range(1, plan.rounds + 1):
             plan.say(f"{case.name}: round {number} of {plan.rounds}")
             for up in random.Random(number).sample(ups, len(ups)):
+                if case.run_in_seconds:
+                    up.entry.load.run(up.port, case.run_in_seconds, number)
                 up.series.rounds.append(_turn(up, plan.seconds, number))
         for up in ups:
             if up.program:

@@ -80,9 +80,11 @@ class Answering:
         """Keep a piece of an answer that is held; what may be sent of it by now."""
         held = self._held
         assert held is not None
-        held.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes <= MOST_HELD_BYTES or self._has_head:
+        if self._held_bytes > MOST_HELD_BYTES and self._has_head:
+            return b""
+        held.append(data)
+        if self._held_bytes <= MOST_HELD_BYTES:
             return b""
         self._held = None
         whole = b"".join(held)
@@ -177,6 +179,8 @@ class Answering:
     def _reply(self, reply: Reply) -> None:
         """Give the gateway's own answer."""
         self._first_byte_at = perf_counter()
+        if self._routed is not None:
+            self._routed.body = b""
         if self._has_head:
             self._status = OK
             self._passed = None

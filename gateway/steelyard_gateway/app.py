@@ -22,7 +22,16 @@ import uvicorn
 from steelyard.api.resources import ResourceSet
 from steelyard.files.problems import FilesError
 from steelyard.routing.table import Problem
-from steelyard_gateway import current, draining, elsewhere, listening, logs, protocol, shares
+from steelyard_gateway import (
+    client_connection,
+    current,
+    draining,
+    elsewhere,
+    listening,
+    logs,
+    protocol,
+    shares,
+)
 from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.deadlines import Deadlines
@@ -150,7 +159,7 @@ class App:
             budget=self._budget,
             cors=self._settings.cors,
         )
-        limits = protocol.Limits(body_bytes=self._settings.max_body_bytes)
+        limits = client_connection.Limits(body_bytes=self._settings.max_body_bytes)
         http = protocol.protocol_class(gateway, self._deadlines, limits)
         return Server(
             uvicorn.Config(

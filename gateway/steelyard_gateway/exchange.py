@@ -211,12 +211,13 @@ class Exchange(Answering):
         routed = self._gateway.router.route(method, head.place.path, head.headers, body)
         if isinstance(routed, Reply):
             return routed
+        if self._routed is None:
+            self._gateway.budget.request(routed.decision.model, self._begun_at)
         self._routed = routed
         self._overhead = perf_counter() - self._begun_at
         if routed.comment_seconds and routed.stream and not self.head.place.is_played:
             self.deadline = self._begun_at + routed.comment_seconds
             self._gateway.deadlines.watch(self)
-        self._gateway.budget.request(routed.decision.model, self._begun_at)
         self._try_next(is_retry=False)
         return None
 
@@ -301,10 +302,8 @@ class Exchange(Answering):
         self._after_too_long = True
         endpoints.answered(attempt.endpoint)
         self._misstep(failover.of_status(attempt.endpoint, self._status, None))
-        if larger.endpoint.max_concurrency is None or self._gateway.admission.enter(larger.endpoint):
-            self._try(larger, routed)
-        else:
-            self._wait(larger, routed)
+        enters = self._gateway.admission.enter(larger.endpoint)
+        (self._try if enters else self._wait)(larger, routed)
         return True
 
     def _drop_answer(self, status: int, rest_seconds: float | None) -> None:

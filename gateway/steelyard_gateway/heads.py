@@ -53,6 +53,7 @@ TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-
 
 _ACCEPT_ENCODING = re.compile(rb"^accept-encoding:[^\n]*\n", re.MULTILINE)
 _CODING = b"transfer-encoding"
+_VERSION = b" HTTP/1.1\r\n"
 _REQUEST_ID = re.compile(rb"[!#-\[\]-~]{1,128}")
 _ids = count()
 _ID_PREFIX = urandom(6).hex().encode()
@@ -77,14 +78,19 @@ def request_id(given: bytes) -> bytes:
     return given or b"req-%b%08x" % (_ID_PREFIX, next(_ids))
 
 
-@lru_cache(maxsize=CACHED)
 def opening(endpoint: Endpoint, path: str, query: bytes) -> bytes:
     """The lines of a request that depend on its endpoint: request line, Host, Authorization."""
+    lines = _opening(endpoint, path)
+    return lines.replace(_VERSION, query + _VERSION, 1) if query else lines
+
+
+@lru_cache(maxsize=CACHED)
+def _opening(endpoint: Endpoint, path: str) -> bytes:
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     if endpoint.port != {"http": 80, "https": 443}[endpoint.scheme]:
         host += f":{endpoint.port}"
-    target = quote(endpoint.base_path + path, safe="/:@!$&'()*+,;=~%").encode() + query
-    lines = b"POST %b HTTP/1.1\r\nhost: %b\r\n" % (target, header_safe(host))
+    target = quote(endpoint.base_path + path, safe="/:@!$&'()*+,;=~%").encode()
+    lines = b"POST %b%bhost: %b\r\n" % (target, _VERSION, header_safe(host))
     if endpoint.authorization is not None:
         lines += b"authorization: %b\r\n" % quote(endpoint.authorization, safe=_VISIBLE + "%").encode()
     return lines

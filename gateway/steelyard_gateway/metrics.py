@@ -138,6 +138,9 @@ class Metrics:
         )
         failures.add_metric([], self._reload_failures)
         yield failures
+        lost = CounterMetricFamily("steelyard_lost_log_lines", "Log lines that could not be written.")
+        lost.add_metric([], self._recorder.lost_lines)
+        yield lost
 
     def _brakes(self) -> Iterator[Metric]:
         """What keeps requests from engines that have enough."""

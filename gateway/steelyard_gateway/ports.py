@@ -54,7 +54,7 @@ class Routed(msgspec.Struct, gc=False):
     stream: bool
     """Whether the client asked for a stream; the phases' timeouts depend on it."""
     body: bytes
-    """The client's body as it came; emptied once an engine's answer began, for then it is needed no more."""
+    """The client's body as it came; emptied once an answer began, for then it is needed no more."""
     model_span: tuple[int, int]
     """Where the value of `model` stands in `body`: of JSON with its quotes, of a form the bare text."""
     prompt_tokens: int = 0

@@ -6,15 +6,15 @@ Invariant: a request whose framing could be read in two ways is refused, and not
 """
 
 import asyncio
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, ClassVar
 
 import httptools
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from steelyard_gateway import elsewhere, errors, heads, paths
+from steelyard_gateway.client_connection import ClientConnection, Limits
 from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.ending import WORDS, Ending
@@ -39,56 +39,29 @@ UPGRADES = frozenset({b"connection", b"upgrade", b"http2-settings"})
 """Headers that ask for another protocol; Java's client sends them with every request."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a client may take."""
-
-    body_bytes: int = 32 * 1024 * 1024
-    """Longest request body."""
-    head_seconds: float = 20.0
-    """From a request's first byte to the end of its head, and from a connection's start to the first head."""
-    body_seconds: float = 60.0
-    """Between two pieces of a request's body, and between two looks at whether a client reads its answer."""
-    keep_alive_seconds: float = 75.0
-    """An idle connection is kept so long: above ingress-nginx's 60, so that it never sends into a close."""
-    linger_seconds: float = 5.0
-    """After a close, the client may go on for so long to send what nobody reads."""
-
-
 class _Cycle(Ending, RequestResponseCycle):
     """An exchange where uvicorn expects one of its cycles."""
 
     message_event = asyncio.Event()
 
 
-class GatewayProtocol(HttpToolsProtocol):
+class GatewayProtocol(ClientConnection):
     """One client connection. Use `protocol_class` to get a class that knows its gateway."""
 
     gateway: ClassVar[Gateway]
-    limits: ClassVar[Limits]
-    deadlines: ClassVar[Deadlines]
     draining: ClassVar[bool] = False
 
     def __init__(self, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
-        self.deadline = NEVER
         self._active: _Cycle | None = None
         self._collecting: _Cycle | None = None
-        self._in_head = self._in_body = self._body_is_new = False
-        self._is_running = self._is_deaf = self._is_closing = self._is_again = self._is_bulky = False
-        self._unfinished_bytes = self._unsent_bytes = 0
+        self._body_is_new = self._is_running = self._is_again = self._is_bulky = False
+        self._unfinished_bytes = 0
         self._head: ClientHead | None = None
         self._repetition: Repetition | None = None
         self._armed: Repetition | None = None
 
     # What the transport says
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client connected."""
-        super().connection_made(transport)
-        self.write = transport.write
-        self.deadline = perf_counter() + self.limits.head_seconds
-        self.deadlines.watch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, and with it everything that it asked for."""
@@ -128,12 +101,6 @@ class GatewayProtocol(HttpToolsProtocol):
             if self._head is not None and not (was_in_head or was_in_body):
                 self._repetition = repetition(data)
         self._run()
-
-    def pause_writing(self) -> None:
-        """So much is queued that the client must read some of it in time."""
-        super().pause_writing()
-        self._unsent_bytes = 0
-        self.deadline = perf_counter() + self.limits.body_seconds
 
     def resume_writing(self) -> None:
         """The client has read what was queued."""
@@ -230,30 +197,6 @@ class GatewayProtocol(HttpToolsProtocol):
 
     # What an exchange asks (see exchange.Door)
 
-    def is_full(self) -> bool:
-        """Whether so much is queued for the client that no more should be read for it."""
-        return self.flow.write_paused
-
-    def date_lines(self) -> Headers:
-        """The headers that uvicorn gives to every answer."""
-        return self.server_state.default_headers
-
-    def close(self) -> None:
-        """Close after what is queued was sent; a client that still sends is heard out, else it would be reset
-        before it has read the answer."""
-        self._is_closing = True
-        self.deadline = perf_counter() + self.limits.linger_seconds
-        is_sending = self._is_deaf or self._in_head or self._in_body
-        self._is_deaf = True
-        if is_sending and self.transport.can_write_eof():
-            self.transport.write_eof()
-        else:
-            self.transport.close()
-
-    def abort(self) -> None:
-        """Close at once, so that the client sees an answer broken off."""
-        self.transport.abort()
-
     def finished(self) -> None:
         """The exchange in turn is over: the next in line begins."""
         self._active = None
@@ -266,7 +209,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.deadline = perf_counter() + self.limits.keep_alive_seconds
-            if not (self._in_head or self._in_body or self.flow.write_paused):
+            if not (self._in_head or self._in_body):
                 self._armed = self._repetition
 
     # What the drain asks
@@ -316,6 +259,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if isinstance(cycle, _Cycle):
             self._active = cycle
             if cycle is self._collecting:
+                self.deadline = perf_counter() + self.limits.body_seconds
                 self._invite_body()
             self._run()
         else:
@@ -336,15 +280,6 @@ class GatewayProtocol(HttpToolsProtocol):
             exchange.begin()
         self._is_running = False
 
-    def _linger(self, now: float) -> None:
-        """Wait on while the client reads what was queued for it; else it has left without a word."""
-        unsent_bytes = self.transport.get_write_buffer_size()
-        if unsent_bytes and unsent_bytes != self._unsent_bytes:
-            self._unsent_bytes = unsent_bytes
-            self.deadline = now + self.limits.body_seconds
-        else:
-            self.transport.abort()
-
     # Framing
 
     def _feed(self, data: bytes) -> None:
@@ -360,7 +295,11 @@ class GatewayProtocol(HttpToolsProtocol):
     def _feed_again(self, rest: bytes) -> None:
         """Parse a request anew without its wish for another protocol: to say nothing declines it."""
         lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] not in UPGRADES]
-        head = b"%b %b HTTP/1.1\r\n%b\r\n" % (self.parser.get_method(), self.url, b"".join(lines))
+        if not self.parser.should_keep_alive():
+            lines.append(b"connection: close\r\n")
+        version = self.parser.get_http_version().encode()
+        first = self.parser.get_method(), self.url, version
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (*first, b"".join(lines))
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._feed(head + rest)
@@ -402,7 +341,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._is_deaf = True
         exchange = self._collecting
         if exchange is None:
-            if self._in_body and self.cycle is not None and not self.cycle.response_complete:
+            if self._in_body and self._is_page_broken():
                 self.close()
                 return
             head = ClientHead((UNREADABLE, b""), b"", [], cors=self.gateway.cors)
@@ -410,6 +349,16 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stand_in_line(exchange)
         exchange.refuse(error)
         self._collecting = None
+
+    def _is_page_broken(self) -> bool:
+        """Whether the body under way is that of a page which is asked already; one in line is taken out."""
+        cycle = self.cycle
+        if cycle is None or isinstance(cycle, _Cycle) or cycle.response_complete or not cycle.more_body:
+            return False
+        if not self.pipeline or self.pipeline[0][0] is not cycle:
+            return True
+        self.pipeline.popleft()
+        return False
 
     def _too_large(self) -> errors.BodyTooLarge:
         return errors.BodyTooLarge(f"The request's body is longer than {self.limits.body_bytes} bytes.")

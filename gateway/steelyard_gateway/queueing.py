@@ -10,8 +10,9 @@ from time import perf_counter
 
 from steelyard.api.policy import DEFAULT_MAX_WAIT_SECONDS
 from steelyard.routing.decision import Attempt
-from steelyard_gateway import errors
+from steelyard_gateway import errors, failover
 from steelyard_gateway.admission import Refusal
+from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.exchange import Exchange
 from steelyard_gateway.failover import Misstep
 from steelyard_gateway.ports import Reply, Routed
@@ -59,7 +60,13 @@ class Queueing(Exchange):
         assert self._routed is not None
         attempt = next(one for one in self._full if one.endpoint.name == name)
         self._routed.walk.prefer(attempt)
-        self._try(attempt, self._routed)
+        pause_seconds = self._gateway.endpoints.pause_seconds(attempt.endpoint)
+        if pause_seconds:
+            self._gateway.admission.leave(attempt.endpoint)
+            self._missteps += (failover.of_pause(attempt.endpoint, pause_seconds),)
+            self._try_next(is_retry=False)
+        else:
+            self._try(attempt, self._routed)
 
     def _pass_over(self, refusal: Refusal) -> None:
         assert self._routed is not None
@@ -72,6 +79,8 @@ class Queueing(Exchange):
     def _route_again(self) -> Reply | None:
         assert self._routed is not None
         self._body.append(self._routed.body)
+        self.deadline = NEVER
+        self._gateway.deadlines.forget(self)
         return self._route()
 
     def _safely(self, step: Callable[[], Reply | None]) -> None:

@@ -112,6 +112,8 @@ class Recorder:
         """Seconds spent on parsing and deciding."""
         self.timings: dict[Label, Timings] = {}
         """What is counted by label."""
+        self.lost_lines = 0
+        """Log lines that could not be written: a full disk is no reason to stop serving."""
         self._series: dict[_Key, Series] = {}
         self._out = out
         self._pending: list[tuple[float, Outcome, bytes]] = []
@@ -145,8 +147,11 @@ class Recorder:
         """Write the log lines of the requests that ended since the last time."""
         if self._pending:
             pending, self._pending = self._pending, []
-            self._out.write(b"".join([self._line(*one) for one in pending]))
-            self._out.flush()
+            try:
+                self._out.write(b"".join([self._line(*one) for one in pending]))
+                self._out.flush()
+            except OSError:
+                self.lost_lines += len(pending)
 
     def _new(self, key: _Key, outcome: Outcome) -> Series:
         label = key[-3:]

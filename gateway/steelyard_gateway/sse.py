@@ -25,6 +25,9 @@ WAITING = b": waiting\n\n"
 DATA = re.compile(rb"(?:\A|[\r\n])data: ?([^\r\n]*)")
 """What an event says, where it says it in one line."""
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding may raise: also for what is nested too deeply."""
+
 Edit = Callable[[bytes], bytes]
 """Changes whole events."""
 
@@ -90,5 +93,5 @@ def error(answer: bytes) -> bytes | None:
     """An engine's error as an event, for a stream whose head was sent already; None: it is no JSON."""
     try:
         return b"data: %b\n\n" % msgspec.json.format(answer, indent=-1)
-    except msgspec.DecodeError:
+    except NOT_JSON:
         return None

@@ -6,6 +6,7 @@ Rule 3. What an engine did not tell is marked estimated.
 """
 
 import re
+from typing import Annotated
 
 import msgspec
 
@@ -26,6 +27,9 @@ BYTES_PER_TOKEN = 4
 FRAMING_EVENTS = 2
 """Events of a stream that carry no token: the finish reason and [DONE]."""
 
+MOST_TOKENS = 2**31
+"""A larger count is a mistake, and would spoil the sums."""
+
 _ASK = b',"stream_options":{"include_usage":true}'
 _OPTIONS = re.compile(rb'(?<!\\)"stream_options"\s*:\s*(\{[^{}]*\}|null)')
 _NULL_AT_END = (b',"usage":null}\n\n', b"}\n\n")
@@ -45,20 +49,23 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     """Whether the engine did not tell."""
 
 
+_Count = Annotated[int, msgspec.Meta(le=MOST_TOKENS)]
+
+
 class _Details(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
+    cached_tokens: _Count | None = None
 
 
 class _Counts(msgspec.Struct, gc=False):
     """Either spelling: chat, completions and embeddings have the first, responses the second."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Count | None = None
+    completion_tokens: _Count | None = None
     prompt_tokens_details: _Details | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
     input_tokens_details: _Details | None = None
-    total_tokens: int | None = None
+    total_tokens: _Count | None = None
     """All that some rerankers tell."""
 
 
@@ -113,7 +120,7 @@ def ask(body: bytes, model_end: int) -> spans.Edit | None:
     places = [found for found in _OPTIONS.finditer(body) if found[1] == bytes(given)]
     try:
         options = _options.decode(given) or {}
-    except msgspec.DecodeError:
+    except sse.NOT_JSON:
         return None
     if len(places) != 1 or bytes(options.get("include_usage", b"null")) not in (b"false", b"null"):
         return None
@@ -155,7 +162,7 @@ def of_answer(body: bytes) -> Usage | None:
             return told
     try:
         answer = _answer.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except sse.NOT_JSON:
         return _of_tail(body)
     counts = answer.usage or (answer.response.usage if answer.response is not None else None)
     return None if counts is None else _usage(counts)
@@ -175,7 +182,7 @@ def of_text(prompt_tokens: int, body: bytes) -> Usage:
     """An estimate for an answer that tells no usage: by the length of what its choices say."""
     try:
         choices = _said.decode(body).choices
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except sse.NOT_JSON:
         choices = []
     said = (one.text or (one.message.content if one.message is not None else None) or "" for one in choices)
     size = sum(len(text.encode()) for text in said)
@@ -187,7 +194,7 @@ def _without_usage(event: bytes) -> bytes:
     found = sse.DATA.search(event)
     try:
         chunk = _chunk.decode(found[1]) if found is not None else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except sse.NOT_JSON:
         return event
     if found is None or chunk is None or chunk.usage is msgspec.UNSET:
         return event
@@ -201,7 +208,7 @@ def _of_tail(body: bytes) -> Usage | None:
     for told in reversed(_TOLD.findall(body, max(0, len(body) - TAIL_BYTES))):
         try:
             usage = _usage(_counts.decode(told))
-        except msgspec.DecodeError:
+        except sse.NOT_JSON:
             continue
         if usage is not None:
             return usage

@@ -17,15 +17,17 @@ import uvicorn
 import uvloop
 from uvicorn.server import ServerState
 
+from fakes.ledgers import LedgerEndpoints, LedgerRecorder
 from steelyard.api.backend import Location, Timeouts
 from steelyard.routing.decision import Attempt, AttemptWalk, Decision
 from steelyard.routing.table import Candidate, Endpoint, Price
 from steelyard_gateway import draining, protocol
 from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.parts import Gateway
-from steelyard_gateway.ports import Headers, Outcome, Reply, Routed
+from steelyard_gateway.ports import Headers, Reply, Routed
 from steelyard_gateway.shares import Fleet
 from steelyard_gateway.upstream.client import Client
 
@@ -114,74 +116,6 @@ def _decision(candidates: Sequence[Candidate], max_attempts: int) -> Decision:
         attempts=tuple(Attempt(one, place) for one in candidates for place in one.endpoints),
         max_attempts=max_attempts,
     )
-
-
-class LedgerEndpoints:
-    """Writes down what it is told of endpoints."""
-
-    def __init__(self) -> None:
-        self.flights: Counter[str] = Counter()
-        self.told: list[tuple[str, str]] = []
-        self.rests: list[float] = []
-        self.pauses: dict[str, float] = {}
-        self.resting: set[str] = set()
-        self.alive: set[str] = set()
-
-    def started(self, endpoint: Endpoint) -> None:
-        self.flights[endpoint.backend] += 1
-
-    def in_flight(self, endpoint: Endpoint) -> int:
-        return self.flights[endpoint.backend]
-
-    def ended(self, endpoint: Endpoint) -> None:
-        self.flights[endpoint.backend] -= 1
-        assert self.flights[endpoint.backend] >= 0
-
-    def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
-        self.told.append(("answered", endpoint.backend))
-
-    def answered_500(self, endpoint: Endpoint, request_key: int) -> None:
-        self.told.append(("answered 500", endpoint.backend))
-
-    def failed(self, endpoint: Endpoint, how: str) -> None:
-        self.told.append(("failed", endpoint.backend))
-
-    def is_resting(self, endpoint: Endpoint) -> bool:
-        return endpoint.backend in self.pauses or endpoint.backend in self.resting
-
-    def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
-        self.told.append(("rest", endpoint.backend))
-        if seconds is not None:
-            self.rests.append(seconds)
-
-    def pause_seconds(self, endpoint: Endpoint) -> float:
-        return self.pauses.get(endpoint.backend, 0.0)
-
-    def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
-        return endpoint.backend not in self.alive
-
-    def under_way(self, endpoint: Endpoint) -> int:
-        return self.flights.total()
-
-
-class LedgerRecorder:
-    """Keeps every outcome, and lets a test wait for the next."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self._came = Event()
-
-    def finished(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-        self._came.set()
-
-    def wait_for(self, number: int) -> list[Outcome]:
-        """The outcomes, once there are so many."""
-        while len(self.outcomes) < number:
-            self._came.clear()
-            if len(self.outcomes) < number:
-                assert self._came.wait(SECONDS), f"only {len(self.outcomes)} of {number} outcomes"
-        return self.outcomes
 
 
 class Answer(NamedTuple):
@@ -290,7 +224,7 @@ def post(body: bytes = b'{"model":"asked"}', path: str = "/v1/chat/completions",
 class RunningGateway:
     """A gateway in a thread of its own."""
 
-    def __init__(self, router: FixedRouter, limits: protocol.Limits, keep_seconds: float = 4.0) -> None:
+    def __init__(self, router: FixedRouter, limits: Limits, keep_seconds: float = 4.0) -> None:
         self.router = router
         self.endpoints = LedgerEndpoints()
         self.recorder = LedgerRecorder()
@@ -422,12 +356,12 @@ async def page(
 def gateway(
     *endpoints: Endpoint,
     max_attempts: int = 3,
-    limits: protocol.Limits | None = None,
+    limits: Limits | None = None,
     keep_seconds: float = 4.0,
 ) -> Iterator[RunningGateway]:
     """A gateway that tries these endpoints in this order; every request ends where it started."""
     router = FixedRouter([candidate(place) for place in endpoints], max_attempts)
-    running = RunningGateway(router, limits or protocol.Limits(), keep_seconds)
+    running = RunningGateway(router, limits or Limits(), keep_seconds)
     try:
         yield running
     finally:

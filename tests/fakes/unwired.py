@@ -10,13 +10,14 @@ from typing import cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from fakes import gateways
+from fakes import gateways, ledgers
 from fakes.wires import Line, Timeless, Wire
 from steelyard.routing.table import Endpoint
 from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.parts import Gateway
-from steelyard_gateway.protocol import GatewayProtocol, Limits, protocol_class
+from steelyard_gateway.protocol import GatewayProtocol, protocol_class
 from steelyard_gateway.upstream.call import Call, Receiver
 from steelyard_gateway.upstream.client import Client
 
@@ -54,8 +55,8 @@ class Unwired:
 
     def __init__(self, router: gateways.FixedRouter | None = None, max_attempts: int = 1) -> None:
         self.router = router or gateways.FixedRouter([gateways.candidate(gateways.endpoint(1))], max_attempts)
-        self.endpoints = gateways.LedgerEndpoints()
-        self.recorder = gateways.LedgerRecorder()
+        self.endpoints = ledgers.LedgerEndpoints()
+        self.recorder = ledgers.LedgerRecorder()
         self.upstream = OneLine()
         deadlines = Timeless()
         gateway = Gateway(

@@ -18,7 +18,7 @@ from fakes import gateways
 from fakes.engines import Ask, Engine, Script, answer, chunk, engine, says, stream_head
 from fakes.gateways import Line, post
 from fakes.program import SECONDS, Gateway, gateway
-from steelyard_gateway import protocol
+from steelyard_gateway import client_connection
 
 GOOD = b'{"object":"chat.completion"}'
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
@@ -231,4 +231,4 @@ def test_an_idle_connection_is_kept_longer_than_a_proxy_keeps_it() -> None:
     ):
         line.post().read()
 
-        assert 60 < running.idle_seconds_left() <= protocol.Limits().keep_alive_seconds == 75
+        assert 60 < running.idle_seconds_left() <= client_connection.Limits().keep_alive_seconds == 75

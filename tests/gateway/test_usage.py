@@ -293,3 +293,7 @@ def test_a_stream_that_never_began_has_no_completion() -> None:
 )
 def test_an_answer_that_tells_no_usage_is_estimated_by_its_text(body: bytes, tokens: int) -> None:
     assert usage.of_text(12, body) == Usage(12, tokens, estimated=True)
+
+
+def test_a_count_that_cannot_be_is_not_believed() -> None:
+    assert usage.of_answer(b'{"usage":{"prompt_tokens":1%s}}' % (b"0" * 400)) is None

@@ -13,7 +13,7 @@ from fakes.gateways import FixedRouter, RunningGateway
 from fakes.resources import backend, policy, resource_set
 from steelyard.routing.compiling import compile_table
 from steelyard.routing.table import Candidate, Table
-from steelyard_gateway.protocol import Limits
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.shares import Fleet
 
 STREAMED = b'{"model":"asked","stream":true}'

@@ -11,10 +11,11 @@ from uvicorn.server import ServerState
 
 from fakes import engines, gateways
 from fakes.engines import Ask, answer
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.parts import Gateway
 from steelyard_gateway.ports import Reply
-from steelyard_gateway.protocol import Limits, protocol_class
+from steelyard_gateway.protocol import protocol_class
 
 BODY = b'{"model":"asked"}'
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\n"

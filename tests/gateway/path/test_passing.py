@@ -6,8 +6,8 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import answer, says
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.ports import Reply
-from steelyard_gateway.protocol import Limits
 
 COMPLETION = b'{"id":"1","object":"chat.completion","choices":[{"message":{"content":"12 \xe2\x82\xac"}}]}'
 

@@ -10,7 +10,8 @@ import pytest
 from fakes import engines, gateways
 from fakes.engines import Ask, chunk, stream_head
 from fakes.unwired import Unwired
-from steelyard_gateway.protocol import Limits
+from steelyard_gateway.client_connection import Limits
+from steelyard_gateway.ports import Reply
 
 PLAIN, STREAMED = b'{"model":"asked"}', b'{"model":"asked","stream":true}'
 EVENT = b"data: " + b"x" * 65_000 + b"\n\n"
@@ -165,3 +166,18 @@ def test_an_engine_is_read_on_as_soon_as_its_client_reads_on() -> None:
 
         assert not is_paused
         assert b"".join(gateway.wire.given).count(EVENT) == 3
+
+
+def test_of_a_client_that_asks_the_same_again_and_reads_nothing_no_more_is_answered() -> None:
+    router = gateways.FixedRouter([])
+    router.replies["/v1/chat/completions"] = Reply(200, b"{}")
+    with closing(Unwired(router)) as gateway:
+        gateway.ask(gateways.post(PLAIN))
+        gateway.connection.pause_writing()
+        for _ in range(2):
+            gateway.ask(gateways.post(PLAIN))
+        seen, is_read = len(router.seen), not gateway.wire.is_paused
+        gateway.connection.resume_writing()
+
+        assert (seen, is_read) == (1, False)
+        assert (len(router.seen), gateway.wire.is_paused) == (3, False)

@@ -7,8 +7,9 @@ import pytest
 
 from fakes import engines, gateways
 from fakes.engines import Ask, answer
+from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.ports import Reply
-from steelyard_gateway.protocol import MOST_HEAD_BYTES, Limits
+from steelyard_gateway.protocol import MOST_HEAD_BYTES
 
 BODY = b'{"model":"asked"}'
 SMUGGLED = b'{"model":"asked","smuggled":true}'

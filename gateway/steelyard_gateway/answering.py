@@ -66,8 +66,8 @@ class Answering:
         assert routed is not None
         self._status = status
         self._passed, self._headers = passed, headers
-        text = None if routed.signature is None or status != OK else self._signature(routed.signature)
-        if passed.is_events:
+        text = self._signature() if status == OK else None
+        if passed.is_events and status < errors.BadRequest.status:
             edits: tuple[sse.Edit, ...] = (usage.hide,) if self._asks_usage else ()
             if text is not None:
                 edits += (signature.Signer(text).events,)
@@ -238,10 +238,13 @@ class Answering:
 
     # What was said
 
-    def _signature(self, template: str) -> str:
-        assert self._attempt is not None
-        candidate = self._attempt.candidate
-        return signature.filled(template, candidate.model, candidate.backend)
+    def _signature(self) -> str | None:
+        """What is put under this attempt's answer; None: nothing."""
+        attempt, routed = self._attempt, self._routed
+        assert attempt is not None and routed is not None
+        if routed.signature is None:
+            return None
+        return signature.filled(routed.signature, attempt.candidate.model, attempt.candidate.backend)
 
     def _used(self) -> Usage | None:
         """Tokens of the answer, of a part of one too; None where no engine's answer was passed on."""

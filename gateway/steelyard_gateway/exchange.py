@@ -173,7 +173,7 @@ class Exchange(Answering):
         self._status, self._headers, self._passed = OK, headers, heads.from_engine(headers)
         routed = self._routed
         assert routed is not None
-        self._text = None if routed.signature is None else self._signature(routed.signature)
+        self._text = None if routed.stream else self._signature()
         self._end_held(body)
         self._end_body()
         self._leave_endpoint()

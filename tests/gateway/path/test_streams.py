@@ -323,3 +323,18 @@ def test_events_that_are_longer_than_what_is_held_back_pass() -> None:
 
     assert got.body == sent
     assert re.fullmatch(rb"data: x+\n\ndata: \[DONE\]\n\n", got.body)
+
+
+def test_an_error_that_calls_itself_a_stream_is_handed_to_the_client_as_it_is() -> None:
+    said = b'data: {"error":{"message":"no such tool"}}\n\n'
+    head = (
+        b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    whole = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(said), said)
+    with (
+        engines.engine(lambda ask: ask.send(whole)) as up,
+        gateways.gateway(gateways.endpoint(up.port)) as gateway,
+    ):
+        got = gateway.ask(b'{"model":"asked","stream":true}')
+
+    assert (got.status, got.body) == (400, said)

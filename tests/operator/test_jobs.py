@@ -10,7 +10,7 @@ from fakes.profiled import NOW, backend, profile
 from steelyard.kube.kinds import Object
 from steelyard_operator import jobs
 from steelyard_operator.jobs import Job, Mark, Pod
-from steelyard_profiler import __main__ as profiler
+from steelyard_profiler import command as profiler
 
 MARK = Mark("cause", 3, "now", 2, "10.0.0.1:8000", "sha256:" + "a" * 64, "1.0")
 

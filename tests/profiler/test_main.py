@@ -1,11 +1,14 @@
 """`python -m steelyard_profiler` is what a Job runs: one line on stdout, the same in the termination log."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fakes.profiled_engine import Fault, ProfiledEngine
-from steelyard_profiler import __main__ as program
+from steelyard_profiler import command as program
 from steelyard_profiler import report
 
 
@@ -48,3 +51,14 @@ def test_a_certificate_file_without_certificate_is_one_line(
 
     assert program.main(words, {}) == 1
     assert capsys.readouterr().err == f"steelyard_profiler: {tmp_path}/ca holds no PEM certificate\n"
+
+
+def test_a_signal_to_end_is_heard_while_the_imports_load() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "steelyard_profiler"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        next(line for line in process.stderr if line.split()[-1] == "argparse")
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+
+    assert process.returncode == 128 + signal.SIGTERM

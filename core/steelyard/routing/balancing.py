@@ -100,7 +100,13 @@ def least_load(pool: Sequence[Attempt], load: Load, draw: int) -> Attempt | None
     """
     is_whole = len(pool) <= MOST_COMPARED
     sample = pool if is_whole else _sample(pool, draw)
-    waits = _waits(sample, pool[0].candidate is pool[-1].candidate, load)
+    are_alike = pool[0].candidate is pool[-1].candidate
+    if are_alike and not is_whole:
+        # Nothing is less than nothing: the others of the sample need not be looked at.
+        for attempt in sample:
+            if not load.in_flight(attempt.endpoint) and _has_room(attempt, load):
+                return attempt
+    waits = _waits(sample, are_alike, load)
     while (least := min(waits)) < _OUT:
         index = _of_near_ties(waits, least * NEAR, draw) if is_whole else waits.index(least)
         attempt = sample[index]
@@ -114,7 +120,7 @@ def least_load(pool: Sequence[Attempt], load: Load, draw: int) -> Attempt | None
 def order(
     pools: Iterable[Sequence[Attempt]], balance: Balance, request: Request, load: Load, draw: int
 ) -> list[Attempt]:
-    """Every endpoint, pool after pool, each in its balance's order and the full ones last; then the resting."""
+    """Every endpoint, pool after pool, each in its balance's order, the full ones last; then the resting."""
     up: list[Attempt] = []
     resting: list[Attempt] = []
     for pool in pools:

@@ -203,7 +203,7 @@ def test_a_rolling_restart_under_load_loses_nothing(tmp_path: Path) -> None:
         ask.send(stream_head())
         for _ in range(15):
             ask.send(chunk(WORD))
-            assert not ask.stopped.wait(0.1)
+            assert not ask.stopped.wait(0.05)
         ask.send(chunk(DONE) + chunk(b""))
 
     with engine(script) as at, ThreadPoolExecutor(1) as pool, ExitStack() as stack:

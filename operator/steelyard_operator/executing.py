@@ -32,6 +32,9 @@ AGAIN_SECONDS = 1.0
 REFUSED_SECONDS = 60.0
 """After the API server refused."""
 
+FORBIDDEN_SECONDS = 10.0
+"""After it did for want of rights: one that has just started may not have read them yet."""
+
 AWAY_SECONDS = 5.0
 """After it did not answer: it is back within seconds, or the lease is lost."""
 
@@ -113,7 +116,7 @@ class Executor:
             await self._client.apply(kinds.MODEL_PROFILE, manifest, jobs.MANAGED_BY)
         except (errors.Invalid, errors.Forbidden) as refusal:
             self._metrics.api_failed(of.kind)
-            until = time.monotonic() + REFUSED_SECONDS
+            until = time.monotonic() + waiting_out(refusal).seconds
             self._refusals[key] = _Refusal(manifest, refusal.message, until)
             if before is None or before.message != refusal.message:
                 message = f"The API server refused ModelProfile {key[1]}: {refusal.message}"
@@ -180,9 +183,15 @@ class Executor:
 
 def waiting_out(error: errors.KubeError) -> Wait:
     """When to try again after this."""
-    if isinstance(error, errors.Refused):
-        return Wait(REFUSED_SECONDS, "the API server refused")
-    return Wait(AWAY_SECONDS, "the API server did not answer")
+    match error:
+        case errors.Forbidden():
+            return Wait(FORBIDDEN_SECONDS, "the API server refused")
+        case errors.TooMany() | errors.ServerFault():
+            return Wait(AWAY_SECONDS, "the API server is busy")
+        case errors.Refused():
+            return Wait(REFUSED_SECONDS, "the API server refused")
+        case _:
+            return Wait(AWAY_SECONDS, "the API server did not answer")
 
 
 def _refused(of: ModelProfile, begun: ModelProfileStatus, refusal: errors.Refused) -> ModelProfileStatus:

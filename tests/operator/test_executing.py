@@ -5,6 +5,8 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+import pytest
+
 from fakes import profiled
 from fakes.kubernetes_api import FakeApiServer, Object, fake_cluster, status_object
 from fakes.profiled import GOOD, MODEL, NOW
@@ -22,6 +24,8 @@ from steelyard_operator.world import World
 
 VERSIONED = LLMBackendStatus(engine_version="2.0")
 AGAIN = Wait(executing.AGAIN_SECONDS, "the object moved on")
+BUSY = Wait(executing.AWAY_SECONDS, "the API server is busy")
+FORBIDDEN = Wait(executing.FORBIDDEN_SECONDS, "the API server refused")
 REFUSED = Wait(executing.REFUSED_SECONDS, "the API server refused")
 
 
@@ -152,11 +156,14 @@ def test_an_answer_does_not_hide_an_edit_that_a_watch_told_meanwhile() -> None:
     tell(story)
 
 
-def test_an_api_server_that_is_away_is_asked_again_later() -> None:
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(503, BUSY), (429, BUSY), (500, BUSY), (403, FORBIDDEN), (422, REFUSED)]
+)
+def test_an_api_server_that_is_busy_or_refuses_is_asked_again_later(status: int, outcome: Wait) -> None:
     async def story(scene: Scene) -> None:
         of = scene.backend()
-        scene.api.refuse(503, times=10)
-        assert await scene.execute(of, Plan(status=VERSIONED)) == REFUSED
+        scene.api.refuse(status, times=10)
+        assert await scene.execute(of, Plan(status=VERSIONED)) == outcome
         assert scene.known() is of
 
     tell(story)
@@ -236,7 +243,7 @@ def test_a_job_that_could_not_be_made_takes_no_room() -> None:
     async def story(scene: Scene) -> None:
         of = scene.profile()
         scene.api.refuse(500, part="/jobs")
-        assert await scene.execute(of, scene.plan(of)) == REFUSED
+        assert await scene.execute(of, scene.plan(of)) == BUSY
         assert scene.world.running() == []
         assert "status" not in scene.stored(kinds.MODEL_PROFILE, "one")
 

@@ -26,6 +26,9 @@ OPERATOR, GATEWAY = "steelyard-operator", "steelyard-gateway"
 URL = f"http://{GATEWAY}:8080"
 """The gateway, for pods of its namespace."""
 
+OF_THE_TESTS = "e2e.steelyard.dev/made-by=tests"
+"""The label of what may be deleted with all that is in it, also when the run that made it was killed."""
+
 LASTING, BRITTLE = "llamacpp", "brittle"
 """Two backends of one model; a deleted pod of the first still answers for PRE_STOP_SECONDS."""
 
@@ -47,9 +50,12 @@ def manifest() -> str:
 @contextmanager
 def installed(cluster: Cluster) -> Iterator[None]:
     """Have Steelyard in the cluster, two models with two pods each, their backends, and the sample policy."""
+    cluster.kubectl("delete", "namespaces", "-l", OF_THE_TESTS)
     found = cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found")
     assert not found, f"namespace {NAMESPACE} exists: these tests make it, and delete all that is in it"
     try:
+        cluster.kubectl("create", "namespace", NAMESPACE)
+        cluster.kubectl("label", "namespace", NAMESPACE, OF_THE_TESTS)
         cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest())
         _apply_models(cluster)
         pods.wait_until_available(cluster, NAMESPACE, OPERATOR, GATEWAY)

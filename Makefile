@@ -19,7 +19,7 @@ demo: $(ENV) ## Start real engines, measure them, serve on port 8080 (ARGS=--onc
 	@$(BIN)/steelyard demo $(ARGS)
 
 test: lint type contracts ## The whole gate: lint, types, import contracts, all tests (ARGS go to pytest)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 $(ARGS)
 
 lint: $(ENV) ## Check format and lint
 	$(BIN)/ruff format --check .

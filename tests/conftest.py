@@ -3,13 +3,32 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from fakes import real_ollama
 from steelyard_cli.engines import fleet, parts
 from steelyard_cli.engines.errors import EngineError
 from steelyard_cli.engines.fleet import Engine
 from steelyard_cli.engines.parts import Parts
+
+WAITING = ("tests/agent/", "tests/kube/")
+"""The tests in these folders wait most of their time, so they run beside all others."""
+
+
+class TwoLines(LoadScopeScheduling):  # type: ignore[misc]
+    """Two lines of tests for two workers, each in its own order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "waiting" if nodeid.startswith(WAITING) else "rest"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLines:
+    """How `pytest -n 2` shares the tests out."""
+    return TwoLines(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +58,15 @@ def gemma3_engine(engine_parts: Parts, tmp_path_factory: pytest.TempPathFactory)
     _, gemma3 = fleet.demo_models(engine_parts)
     with fleet.running([gemma3], site=engine_parts.site, log_folder=tmp_path_factory.mktemp("gemma3")) as up:
         yield up[0]
+
+
+@pytest.fixture(scope="session")
+def ollama_home() -> Path:
+    """The program and the models of a real Ollama, for `real_ollama.ollama`; skipped where there is none."""
+    try:
+        return real_ollama.build()
+    except real_ollama.NoOllamaError as error:
+        pytest.skip(f"needs a real Ollama. {error}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

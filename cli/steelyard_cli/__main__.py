@@ -15,9 +15,11 @@ COMMANDS = {
     "demo": "start real engines on this machine, measure them, route to them",
     "gateway": "route OpenAI-compatible requests to the models of a folder",
     "operator": "measure the models of a Kubernetes cluster and write their status",
+    "agent": "tell how the GPUs of this node are, as dcgm-exporter does",
     "profile": "measure the models of a folder and write down what was found",
     "explain": "show which model would answer a request, and why",
     "validate": "check a folder of resources",
+    "top": "show the endpoints of a gateway, live: queue, speed, cache, GPUs",
     "get": "print backends, profiles or policies as a table",
     "export": "write the resources of a namespace in a cluster as files",
     "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
@@ -25,7 +27,7 @@ COMMANDS = {
 """What each word does; the module of the same name holds it."""
 
 
-EXTRAS = {"kopf": "kubernetes"}
+EXTRAS = {"kopf": "kubernetes", "pynvml": "agent", "h2": "agent"}
 """Packages that not every installation has, and the extra that brings each."""
 
 

@@ -29,7 +29,7 @@ from steelyard_cli.progress import OnProgress
 from steelyard_profiler import profiling, report
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.profiling import Result
-from steelyard_profiler.target import Failure, Target
+from steelyard_profiler.target import Failure, GpuSite, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class _Measuring:
 
     async def _reported_models(self, endpoint: Endpoint) -> Sequence[str] | Failure:
         """What the engine says it serves, kept in the backend's status."""
-        async with Drive(_target(endpoint, "")) as drive:
+        async with Drive(_target(self.backend, endpoint, "")) as drive:
             models = await drive.models()
         if isinstance(models, Failure):
             return models
@@ -186,7 +186,9 @@ class _Measuring:
         profile = self._profile(model)
         name = self.backend.name
         result = await profiling.profile(
-            _target(endpoint, model), profile.spec, lambda progress: self.on_progress(model, name, progress)
+            _target(self.backend, endpoint, model),
+            profile.spec,
+            lambda progress: self.on_progress(model, name, progress),
         )
         return await self._finish(profile, result)
 
@@ -225,7 +227,8 @@ def _endpoint(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
     raise endpoints.Unresolved("ResolvedRefs", "NoEndpoints", "No pod of its Service is ready: see its pods.")
 
 
-def _target(endpoint: Endpoint, model: str) -> Target:
+def _target(backend: LLMBackend, endpoint: Endpoint, model: str) -> Target:
+    exporter = backend.spec.metrics.gpu.url
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return Target(
         url=f"{endpoint.scheme}://{host}:{endpoint.port}{endpoint.base_path}",
@@ -236,6 +239,8 @@ def _target(endpoint: Endpoint, model: str) -> Target:
         connect_seconds=endpoint.timeouts.connect_seconds,
         first_byte_seconds=endpoint.timeouts.first_byte_seconds,
         idle_seconds=endpoint.timeouts.idle_seconds,
+        engine=backend.spec.engine,
+        gpus=GpuSite(exporter) if exporter else None,
     )
 
 

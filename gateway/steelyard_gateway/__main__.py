@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ def main(words: Sequence[str]) -> int:
 def serve(chosen: settings.Settings) -> int:
     """Run the gateway; 0 after an orderly stop, 1 when it cannot start."""
     logs.set_up()
+    _allow_all_files()
     if chosen.workers > 1 and chosen.admin_fd is None:
         return _serve_with_workers(chosen)
     try:
@@ -38,6 +40,12 @@ def serve(chosen: settings.Settings) -> int:
         sys.stderr.write(f"{refused}\n")
         return 1
     return 0
+
+
+def _allow_all_files() -> None:
+    """Raise the soft limit of open files to the hard one: each client and each polled endpoint takes one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _cluster() -> "Configuration":

@@ -4,6 +4,7 @@ Everything here only reads, and nothing here shows a credential.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -17,10 +18,13 @@ from steelyard.api.profile import ModelProfile
 from steelyard.routing import compiling, explaining
 from steelyard.routing.decision import NoLoad
 from steelyard.routing.table import Candidate, Endpoint, Problem
+from steelyard.telemetry.gpus import Gpu
+from steelyard.telemetry.samples import NOTHING, LoadedModel
 from steelyard_gateway import errors, parsing
 from steelyard_gateway.current import Current, Snapshot
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.router import TableRouter
+from steelyard_gateway.signals import Known
 from steelyard_gateway.state import State
 
 if TYPE_CHECKING:
@@ -115,10 +119,11 @@ def _candidate(pair: Candidate, live: LiveEndpoints) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: Endpoint, live: LiveEndpoints) -> dict[str, Any]:
-    health = live.health(endpoint)
+    health, known = live.health(endpoint), live.known(endpoint)
     return {
         "name": endpoint.name,
-        "inFlight": live.in_flight(endpoint),
+        "inFlight": live.own(endpoint),
+        "othersInFlight": known.others,
         "maxConcurrency": endpoint.max_concurrency,
         "isFull": live.is_full(endpoint),
         "failures": health.failures,
@@ -126,8 +131,59 @@ def _endpoint(endpoint: Endpoint, live: LiveEndpoints) -> dict[str, Any]:
         "pauseSeconds": round(health.pause_seconds, 1),
         "circuit": health.circuit,
         "cause": health.cause,
-        "ttftRatio": None if health.ttft_ratio is None else round(health.ttft_ratio, 1),
+        "ttftRatio": _rounded(health.ttft_ratio),
+        "sample": _sample(known),
+        "gpus": {
+            "ageSeconds": _rounded(known.gpus_age_seconds),
+            "failure": known.gpus_failure or None,
+            "gpus": None if known.gpus is None else [_gpu(gpu) for gpu in known.gpus],
+        },
     }
+
+
+def _sample(known: Known) -> dict[str, Any]:
+    """What the engine told; all but the age and why it failed is None where that is unknown."""
+    sample = known.sample or NOTHING
+    return {
+        "ageSeconds": _rounded(known.sample_age_seconds),
+        "failure": known.sample_failure or None,
+        "running": sample.running,
+        "waiting": sample.waiting,
+        "capacity": sample.capacity,
+        "cacheUsePercent": None if sample.cache_use is None else round(sample.cache_use * 100),
+        "outputTokensPerSecond": _rounded(sample.output_tokens_per_second),
+        "loaded": None if sample.loaded is None else [_loaded(model) for model in sample.loaded],
+        "version": sample.version,
+    }
+
+
+def _loaded(model: LoadedModel) -> dict[str, Any]:
+    expires_at = None if model.expires_at is None else datetime.fromtimestamp(model.expires_at, UTC)
+    return {
+        "name": model.name,
+        "digest": model.digest,
+        "memoryMiB": model.memory_mib,
+        "gpuMemoryMiB": model.gpu_memory_mib,
+        "contextTokens": model.context_tokens,
+        "expiresAt": None if expires_at is None else expires_at.isoformat(timespec="seconds"),
+    }
+
+
+def _gpu(gpu: Gpu) -> dict[str, Any]:
+    return {
+        "uuid": gpu.uuid,
+        "name": gpu.name,
+        "utilizationPercent": gpu.utilization_percent,
+        "memoryUsedMiB": gpu.memory_used_mib,
+        "memoryTotalMiB": gpu.memory_total_mib,
+        "temperatureCelsius": gpu.temperature_celsius,
+        "powerWatts": gpu.power_watts,
+        "source": gpu.source,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
 
 
 def _per_million(usd: float | None) -> float | None:
@@ -141,7 +197,7 @@ def _source(kubernetes: "KubernetesSource | None") -> dict[str, Any]:
     return {
         "kind": "Kubernetes",
         "connected": kubernetes.connected(),
-        "ageSeconds": None if age_seconds is None else round(age_seconds, 1),
+        "ageSeconds": _rounded(age_seconds),
     }
 
 

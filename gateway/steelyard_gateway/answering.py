@@ -18,6 +18,7 @@ from steelyard_gateway.door import Door
 from steelyard_gateway.ports import HeaderLines, Reply, Routed
 from steelyard_gateway.upstream.connection import NO_BODY
 from steelyard_gateway.usage import Usage
+from steelyard_gateway.wording import Words
 
 MOST_HELD_BYTES = 1_048_576
 """Of an answer that is not streamed so much is held back: chats are shorter, and memory stays bounded."""
@@ -43,6 +44,7 @@ class Answering:
     """Whether the client's connection outlives the answer."""
     _attempt: Attempt | None = None
     _routed: Routed | None = None
+    _words: Words | None = None
     _first_byte_at: float | None = None
     _headers = HeaderLines()
     _passed: heads.Passed | None = None
@@ -71,7 +73,8 @@ class Answering:
             edits: tuple[sse.Edit, ...] = (usage.hide,) if self._asks_usage else ()
             if text is not None:
                 edits += (signature.Signer(text).events,)
-            self._events = sse.Events(edits) if edits or not passed.has_length else None
+            is_read = edits or not passed.has_length
+            self._events = sse.Events(edits, is_signed=text is not None) if is_read else None
         elif self._has_head or status != OK or not routed.stream:
             self._text = text
             self._held, self._held_bytes = [], 0
@@ -114,8 +117,8 @@ class Answering:
 
     def _begun(self, passed: heads.Passed, data: bytes, *, is_whole: bool) -> bytes:
         """The head, where it was not sent already, and the first bytes of the body."""
-        attempt, routed = self._attempt, self._routed
-        assert attempt is not None and routed is not None
+        routed, words = self._routed, self._words
+        assert routed is not None and words is not None
         self._passed = None
         self._first_byte_at = perf_counter()
         self._is_engines = True
@@ -134,17 +137,11 @@ class Answering:
             framing = b"transfer-encoding: chunked\r\n"
             if data:
                 data = b"%x\r\n%b\r\n" % (len(data), data)
-        candidate, decision = attempt.candidate, routed.decision
         return _ANSWER % (
             heads.status_line(self._status),
             passed.lines if not self.head.cors else cors.without(passed.lines) + self.head.cors,
             framing,
-            heads.labels(
-                candidate.model,
-                candidate.backend,
-                "" if decision.policy is None else decision.policy.name,
-                decision.category,
-            ),
+            words.labels,
             self._tries,
             self._overhead * 1e6,
             self._request_id,

@@ -2,6 +2,7 @@
 
     resources ─► publishing ─► current ◄─ router ◄─ protocol ◄─ clients (port)
     engines   ─► discovery  ─┘            live  ◄─ exchange ─► upstream ─► engines
+    engines, exporters ─► polling ─────►──┘
     people    ─► people ─► admin (admin port)
 
 Invariant: it answers as long as it runs; what goes wrong with resources or engines is said, not died of.
@@ -10,6 +11,7 @@ Invariant: it answers as long as it runs; what goes wrong with resources or engi
 import asyncio
 import gc
 import logging
+import random
 import signal
 import socket
 import sys
@@ -36,11 +38,13 @@ from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.discovery import Discovery
+from steelyard_gateway.keepers import Keepers
 from steelyard_gateway.listening import Refused, Server
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
 from steelyard_gateway.parts import Gateway
 from steelyard_gateway.people import Pages
+from steelyard_gateway.polling import Poller
 from steelyard_gateway.publishing import Publisher
 from steelyard_gateway.recording import Recorder
 from steelyard_gateway.router import TableRouter
@@ -49,6 +53,7 @@ from steelyard_gateway.shares import Fleet
 from steelyard_gateway.sources import files
 from steelyard_gateway.state import State
 from steelyard_gateway.upstream.client import Client
+from steelyard_gateway.warmth import Warmth
 
 if TYPE_CHECKING:  # loaded where there is a cluster: with httpx it costs 0.1 s and 5 MB at start
     from starlette.types import ASGIApp
@@ -76,8 +81,9 @@ class App:
         self._current = current.Current()
         self._deadlines = Deadlines()
         self._fleet = Fleet(own=settings.gateway_name, workers=settings.workers, worker=settings.worker_index)
-        self._admission = Admission(self._deadlines, time.perf_counter, self._fleet)
-        self._live = LiveEndpoints(time.monotonic, self._admission.is_full)
+        warmth = Warmth(time.monotonic)
+        self._admission = Admission(self._deadlines, time.perf_counter, self._fleet, warmth)
+        self._live = LiveEndpoints(time.monotonic, self._admission.is_full, warmth)
         self._recorder = Recorder(log)
         self._budget = RetryBudget()
         self._metrics = Metrics(
@@ -97,6 +103,7 @@ class App:
         )
         self._client = Client(self._deadlines)
         self._discovery = Discovery(self._publisher, self._client)
+        self._poller = Poller(self._current, self._live, self._client, now=time.monotonic, rand=random.random)
         self._router = TableRouter(self._current, self._live)
         self._begun = asyncio.Event()
         self.ready = asyncio.Event()
@@ -118,6 +125,8 @@ class App:
             helpers = [
                 tasks.create_task(self._follow(), name="follow resources"),
                 tasks.create_task(self._discover(), name="discover models"),
+                tasks.create_task(self._poller.run(), name="poll engines and exporters"),
+                tasks.create_task(self._keep_memory(), name="keep memory"),
                 tasks.create_task(self._flush(), name="flush request log"),
             ]
             serving_people = tasks.create_task(people.serve([admin_socket]), name="serve admin")
@@ -220,6 +229,11 @@ class App:
         self._state.asked_engines = True
         self.ready.set()
         await self._discovery.run()
+
+    async def _keep_memory(self) -> None:
+        """In a cluster it is the operator's work; with files one worker does it."""
+        if self._files is not None and self._settings.worker_index == 0:
+            await Keepers(self._current, self._client).run()
 
     async def _flush(self) -> None:
         while True:

@@ -13,11 +13,9 @@ from steelyard.api.resources import Key
 from steelyard.routing import endpoints
 from steelyard.routing.table import Endpoint
 from steelyard.telemetry import models
-from steelyard_gateway import heads
-from steelyard_gateway.ports import Headers
+from steelyard_gateway import fetching
 from steelyard_gateway.publishing import Publisher
 from steelyard_gateway.upstream.client import Client
-from steelyard_gateway.upstream.failure import Failure
 
 INTERVAL_SECONDS = 30.0
 """How often engines are asked: a model that was pulled shows up within this."""
@@ -32,55 +30,6 @@ ANSWER_SECONDS = 3.0
 """How long one may take to answer."""
 
 logger = logging.getLogger(__name__)
-
-
-class _Fetch:
-    """Receives one whole answer."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._status = 0
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def on_head(self, status: int, headers: Headers) -> None:
-        """Only 200 is an answer."""
-        self._status = status
-
-    def on_data(self, data: bytes) -> None:
-        """Keep it, within bounds."""
-        self._size += len(data)
-        if self._size <= models.MOST_ANSWER_BYTES:
-            self._parts.append(data)
-
-    def on_end(self) -> None:
-        """Hand it over."""
-        if self._status != 200:
-            self._fail(f"answered {self._status}")
-        elif self._size > models.MOST_ANSWER_BYTES:
-            self._fail("answered with too much")
-        elif not self.answer.done():
-            self.answer.set_result(b"".join(self._parts))
-
-    def on_whole(self, headers: Headers, body: bytes) -> None:
-        """An answer in one piece."""
-        self.on_head(200, headers)
-        self.on_data(body)
-        self.on_end()
-
-    def on_failure(self, failure: Failure) -> None:
-        """There is none."""
-        self._fail(failure.words)
-
-    def _fail(self, phrase: str) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(models.NotAModelList(phrase))
-
-
-def _request(endpoint: Endpoint) -> bytes:
-    """GET /v1/models, made from the lines that requests to this endpoint begin with."""
-    lines = heads.opening(endpoint, "/models", b"").replace(b"POST", b"GET", 1)
-    return lines + b"accept: application/json\r\n\r\n"
 
 
 class Discovery:
@@ -123,25 +72,14 @@ class Discovery:
         endpoint = resolved[self._rounds % len(resolved)]
         try:
             found = models.observed(await self._get_models(endpoint))
-        except (models.NotAModelList, TimeoutError) as error:
+        except (fetching.NoAnswer, models.NotAModelList) as error:
             if key not in self._silent:
-                why = (
-                    f"did not answer in {ANSWER_SECONDS:g} s"
-                    if isinstance(error, TimeoutError)
-                    else str(error)
-                )
-                logger.warning("models not told", extra={"backend": backend.name, "detail": why})
+                logger.warning("models not told", extra={"backend": backend.name, "detail": str(error)})
             self._silent.add(key)
             return key, None
         self._silent.discard(key)
         return key, found
 
     async def _get_models(self, endpoint: Endpoint) -> bytes:
-        fetch = _Fetch()
-        call = self._client.send(endpoint, _request(endpoint), fetch, stream=False)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await fetch.answer
-        except TimeoutError:
-            call.cancel()
-            raise
+        path, most_bytes = f"{endpoint.base_path}/models", models.MOST_ANSWER_BYTES
+        return await fetching.get(self._client, endpoint, path, seconds=ANSWER_SECONDS, most_bytes=most_bytes)

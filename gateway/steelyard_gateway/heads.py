@@ -11,8 +11,6 @@ from itertools import count
 from os import urandom
 from urllib.parse import quote
 
-import msgspec
-
 from steelyard.routing.table import Endpoint
 from steelyard_gateway import errors
 from steelyard_gateway.ports import HeaderLines, Headers
@@ -53,6 +51,7 @@ TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-
 
 _ACCEPT_ENCODING = re.compile(rb"^accept-encoding:[^\n]*\n", re.MULTILINE)
 _CODING = b"transfer-encoding"
+_TARGET = "/:@!$&'()*+,;=~%?"
 _VERSION = b" HTTP/1.1\r\n"
 _REQUEST_ID = re.compile(rb"[!#-\[\]-~]{1,128}")
 _ids = count()
@@ -78,19 +77,34 @@ def request_id(given: bytes) -> bytes:
     return given or b"req-%b%08x" % (_ID_PREFIX, next(_ids))
 
 
-def opening(endpoint: Endpoint, path: str, query: bytes) -> bytes:
+def opening(endpoint: Endpoint, path: str) -> bytes:
     """The lines of a request that depend on its endpoint: request line, Host, Authorization."""
-    lines = _opening(endpoint, path)
-    return lines.replace(_VERSION, query + _VERSION, 1) if query else lines
+    return _lines(b"POST", endpoint, endpoint.base_path + path)
+
+
+def with_query(lines: bytes, query: bytes) -> bytes:
+    """These lines with a query in the request line."""
+    return lines.replace(_VERSION, query + _VERSION, 1)
 
 
 @lru_cache(maxsize=CACHED)
-def _opening(endpoint: Endpoint, path: str) -> bytes:
+def get(endpoint: Endpoint, path: str) -> bytes:
+    """A whole GET request for this path, maybe with a query, of its server, whatever the base path."""
+    return _lines(b"GET", endpoint, path) + b"accept: application/json, */*\r\n\r\n"
+
+
+def post(endpoint: Endpoint, path: str, body: bytes) -> bytes:
+    """A whole POST request of this JSON for this path of its server, whatever the base path."""
+    lines = b"accept: application/json\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return _lines(b"POST", endpoint, path) + lines % len(body) + body
+
+
+def _lines(method: bytes, endpoint: Endpoint, path: str) -> bytes:
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     if endpoint.port != {"http": 80, "https": 443}[endpoint.scheme]:
         host += f":{endpoint.port}"
-    target = quote(endpoint.base_path + path, safe="/:@!$&'()*+,;=~%").encode()
-    lines = b"POST %b%bhost: %b\r\n" % (target, _VERSION, header_safe(host))
+    target = quote(path, safe=_TARGET).encode()
+    lines = b"%b %b%bhost: %b\r\n" % (method, target, _VERSION, header_safe(host))
     if endpoint.authorization is not None:
         lines += b"authorization: %b\r\n" % quote(endpoint.authorization, safe=_VISIBLE + "%").encode()
     return lines
@@ -213,12 +227,6 @@ def labels(model: str, backend: str, policy: str, category: str | None) -> bytes
         for name, value in told.items()
         if value
     )
-
-
-@lru_cache(maxsize=CACHED)
-def json_string(text: str) -> bytes:
-    """The text as JSON."""
-    return msgspec.json.encode(text)
 
 
 def header_safe(text: str) -> bytes:

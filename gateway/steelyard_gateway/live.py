@@ -1,7 +1,8 @@
-"""What the gateway knows of its endpoints from its own requests: how many are in flight, and which rest.
+"""What the gateway knows of its endpoints: how many requests are in flight there, and which rest.
 
-State outlives tables: it is keyed by the endpoint's name. Invariant: `in_flight` is the number of `started`
-without their `ended`.
+Its own requests are counted, those of others come from `signals`. State outlives tables: it is keyed by the
+endpoint's name. Invariant: `own` is the number of `started` without their `ended`, and `in_flight` that with
+the requests of others, kept as one number, for decisions read it several times for each request.
 """
 
 import logging
@@ -9,8 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from steelyard.routing.table import Endpoint, Table
+from steelyard.telemetry.gpus import Gpu
+from steelyard.telemetry.samples import EngineSample
 from steelyard_gateway import breaker
 from steelyard_gateway.breaker import Breaker, Cause, Circuit
+from steelyard_gateway.signals import Known, Signals
+from steelyard_gateway.warmth import Warmth
 
 DEFAULT_REST_SECONDS = 2.0
 """How long others come first after a 429 that names no time."""
@@ -25,7 +30,8 @@ _NEVER = float("-inf")
 
 @dataclass(slots=True)
 class _State:
-    in_flight: int = 0
+    own: int = 0
+    in_flight: float = 0
     rest_until: float = 0.0
     """Until then others come first, at its own request."""
     pause_until: float = 0.0
@@ -35,6 +41,7 @@ class _State:
     how: str = ""
     """What is wrong with it while its breaker is not closed."""
     breaker: Breaker = field(default_factory=Breaker)
+    signals: Signals = field(default_factory=Signals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +66,32 @@ class LiveEndpoints:
     """Load and health by endpoint, fed by the request path and read by decisions."""
 
     def __init__(
-        self, now: Callable[[], float], is_full: Callable[[Endpoint], bool] = lambda endpoint: False
+        self,
+        now: Callable[[], float],
+        is_full: Callable[[Endpoint], bool] = lambda endpoint: False,
+        warmth: Warmth | None = None,
     ) -> None:
-        """`is_full`: whether an endpoint has as many requests as it may have."""
+        """`is_full`: whether an endpoint has as many requests as it may have; `warmth`: what is loaded."""
         self._now = now
         self.is_full = is_full
+        self._warmth = warmth or Warmth(now)
+        self.cold_seconds = self._warmth.cold_seconds
+        self.wait_seconds = self._warmth.wait_seconds
         self._states: dict[str, _State] = {}
         self._table = Table()
         self._peers: dict[str, list[list[str]]] | None = None
 
     # What decisions read
 
-    def in_flight(self, endpoint: Endpoint) -> int:
-        """Requests under way on this endpoint."""
+    def in_flight(self, endpoint: Endpoint) -> float:
+        """Requests under way on this endpoint, those of others too as far as they are known."""
         state = self._states.get(endpoint.name)
         return 0 if state is None else state.in_flight
+
+    def sample(self, endpoint: Endpoint) -> EngineSample | None:
+        """What its engine told last; None: nothing, or too long ago."""
+        state = self._states.get(endpoint.name)
+        return None if state is None else state.signals.engine.value
 
     def is_resting(self, endpoint: Endpoint) -> bool:
         """Whether others come first: it failed lately, is slow, or asked for a pause."""
@@ -90,13 +108,16 @@ class LiveEndpoints:
     def started(self, endpoint: Endpoint) -> None:
         """A request was handed to this endpoint."""
         state = self._states.get(endpoint.name) or self._state(endpoint)
+        state.own += 1
         state.in_flight += 1
         if state.breaker.until:
             state.breaker.started(self._now())
 
     def ended(self, endpoint: Endpoint) -> None:
         """That request is over."""
-        self._states[endpoint.name].in_flight -= 1
+        state = self._states[endpoint.name]
+        state.own -= 1
+        state.in_flight -= 1
 
     def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
         """It gave an answer that is no failure of its own: failures are forgiven.
@@ -161,11 +182,51 @@ class LiveEndpoints:
         return state is None or self._now() - state.alive_at >= seconds
 
     def under_way(self, endpoint: Endpoint) -> int:
-        """Requests in flight on the endpoints that serve the same models as this one, itself included."""
+        """Own requests on the endpoints that serve the same models as this one, itself included."""
         names = {endpoint.name}.union(*self._peers_of(endpoint.name))
-        return sum(self._states[name].in_flight for name in names if name in self._states)
+        return sum(self._states[name].own for name in names if name in self._states)
+
+    # What polls tell
+
+    def own(self, endpoint: Endpoint) -> int:
+        """Requests of this gateway on this endpoint."""
+        state = self._states.get(endpoint.name)
+        return 0 if state is None else state.own
+
+    def sampled(self, endpoint: Endpoint, sample: EngineSample, own: int, valid_seconds: float) -> None:
+        """Its engine told this; `own`: the larger of its own requests before and after it was asked."""
+        state = self._state(endpoint)
+        state.signals.sampled(sample, own, self._now(), valid_seconds)
+        self._warmth.told(endpoint, sample)
+        self._reckon(endpoint.name, state)
+
+    def not_sampled(self, endpoint: Endpoint, why: str) -> None:
+        """Its engine told nothing; `why` ends a sentence about it."""
+        self._state(endpoint).signals.engine.failure = why
+
+    def gpus_told(self, endpoint: Endpoint, gpus: tuple[Gpu, ...], own: int, valid_seconds: float) -> None:
+        """An exporter told this of its GPUs; `own` likewise."""
+        state = self._state(endpoint)
+        state.signals.gpus_told(gpus, own, self._now(), valid_seconds)
+        self._reckon(endpoint.name, state)
+
+    def gpus_not_told(self, endpoint: Endpoint, why: str) -> None:
+        """The exporter told nothing."""
+        self._state(endpoint).signals.gpus.failure = why
+
+    def expire(self) -> None:
+        """Forget what was told too long ago. Visits every endpoint."""
+        now = self._now()
+        for name, state in self._states.items():
+            if state.signals.expire(now):
+                self._reckon(name, state)
 
     # What people read
+
+    def known(self, endpoint: Endpoint) -> Known:
+        """What its engine and its GPUs told."""
+        state = self._states.get(endpoint.name) or _State()
+        return state.signals.known(self._now())
 
     def rest_seconds(self, endpoint: Endpoint) -> float:
         """How long it still rests; 0 when it does not."""
@@ -200,8 +261,13 @@ class LiveEndpoints:
         self._table, self._peers = table, None
         kept = {endpoint.name for pair in table.candidates for endpoint in pair.endpoints}
         for name in [name for name, state in self._states.items() if name not in kept]:
-            if self._states[name].in_flight == 0:
+            if self._states[name].own == 0:
                 del self._states[name]
+
+    def _reckon(self, name: str, state: _State) -> None:
+        """Take what the signals say of others."""
+        state.in_flight = state.own + state.signals.others
+        self._warmth.reckon(name, state.signals.others)
 
     def _judge(self, endpoint: Endpoint, now: float) -> None:
         """Eject a slow endpoint if its peers allow it."""

@@ -1,7 +1,8 @@
 """The admin port of several workers: one answer made of theirs.
 
-/metrics is their sum, /readyz is all of them, /admin/table has the first one's rows with the requests in
-flight of all; anything else is the first one's answer. Invariant: a counter never falls, whoever dies.
+/metrics is their sum, /readyz is all of them; /admin/table has the first one's rows with the requests in
+flight of all, of which it knows the others' as those of others; anything else is the first one's answer.
+Invariant: a counter never falls, whoever dies.
 """
 
 import asyncio
@@ -135,7 +136,9 @@ def table_of_all(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
             in_flight[name] = in_flight.get(name, 0) + endpoint["inFlight"]
     for pair in answers[0]["candidates"]:
         for endpoint in pair["endpoints"]:
-            endpoint["inFlight"] = in_flight[endpoint["name"]]
+            there = endpoint["inFlight"] + endpoint["othersInFlight"]
+            endpoint["inFlight"] = own = in_flight[endpoint["name"]]
+            endpoint["othersInFlight"] = max(there - own, 0)
     return answers[0]
 
 

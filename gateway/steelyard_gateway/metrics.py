@@ -5,7 +5,7 @@ Requests are counted in plain integers on the request path and turned into sampl
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -16,14 +16,32 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from steelyard.routing.table import Endpoint
+from steelyard.telemetry.samples import NOTHING
 from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.current import Current
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.recording import Histogram, Label, Recorder
+from steelyard_gateway.signals import Known
 
 if TYPE_CHECKING:  # loaded where there is a cluster
     from steelyard_gateway.sources.kubernetes import KubernetesSource
+
+_MIB = 1_048_576
+
+SIGNALS = {
+    "engine_running": "Requests that the engine says it works on.",
+    "engine_waiting": "Requests that the engine says wait in it.",
+    "engine_cache_use_ratio": "Share of the engine's key-value cache that is in use.",
+    "engine_output_tokens_per_second": "Speed of the engine, from its own count of tokens.",
+    "engine_loaded_models": "Models in the memory of an engine that loads on demand.",
+    "engine_sample_age_seconds": "Since the engine told something of itself.",
+    "gpu_utilization_ratio": "Share of the time in which the endpoint's GPUs work, their mean.",
+    "gpu_memory_used_bytes": "Memory of the endpoint's GPUs that is in use.",
+    "gpu_sample_age_seconds": "Since an exporter told of the endpoint's GPUs.",
+}
+"""Gauges of each endpoint. None ends with `_requests`: workers see the same, so theirs are not added up."""
 
 
 class Metrics:
@@ -120,11 +138,13 @@ class Metrics:
         )
         snapshot = self._current.snapshot
         table = snapshot.table if snapshot else None
-        for endpoint in {one for pair in (table.candidates if table else ()) for one in pair.endpoints}:
-            in_flight.add_metric([endpoint.backend, endpoint.name], self._live.in_flight(endpoint))
+        every = {one.name: one for pair in (table.candidates if table else ()) for one in pair.endpoints}
+        for endpoint in every.values():
+            in_flight.add_metric([endpoint.backend, endpoint.name], self._live.own(endpoint))
             resting.add_metric([endpoint.backend, endpoint.name], float(self._live.is_resting(endpoint)))
         yield in_flight
         yield resting
+        yield from self._signals(every.values())
         age = GaugeMetricFamily("steelyard_table_age_seconds", "Since the table in force was compiled.")
         problems = GaugeMetricFamily("steelyard_excluded_resources", "Resources that play no part.")
         if snapshot is not None:
@@ -141,6 +161,18 @@ class Metrics:
         lost = CounterMetricFamily("steelyard_lost_log_lines", "Log lines that could not be written.")
         lost.add_metric([], self._recorder.lost_lines)
         yield lost
+
+    def _signals(self, every: Iterable[Endpoint]) -> Iterator[Metric]:
+        """What engines and exporters told; what is unknown has no sample."""
+        families = {
+            name: GaugeMetricFamily(f"steelyard_{name}", text, labels=["backend", "endpoint"])
+            for name, text in SIGNALS.items()
+        }
+        for endpoint in every:
+            for name, value in _told(self._live.known(endpoint)).items():
+                if value is not None:
+                    families[name].add_metric([endpoint.backend, endpoint.name], value)
+        yield from families.values()
 
     def _brakes(self) -> Iterator[Metric]:
         """What keeps requests from engines that have enough."""
@@ -194,3 +226,20 @@ def _family(
     for label, histogram in histograms.items():
         family.add_metric(list(label), histogram.buckets(), histogram.total)
     return family
+
+
+def _told(known: Known) -> Mapping[str, float | None]:
+    sample, gpus = known.sample or NOTHING, known.gpus or ()
+    busy = [gpu.utilization_percent for gpu in gpus if gpu.utilization_percent is not None]
+    used_mib = [gpu.memory_used_mib for gpu in gpus if gpu.memory_used_mib is not None]
+    return {
+        "engine_running": sample.running,
+        "engine_waiting": sample.waiting,
+        "engine_cache_use_ratio": sample.cache_use,
+        "engine_output_tokens_per_second": sample.output_tokens_per_second,
+        "engine_loaded_models": None if sample.loaded is None else len(sample.loaded),
+        "engine_sample_age_seconds": known.sample_age_seconds,
+        "gpu_utilization_ratio": sum(busy) / len(busy) / 100 if busy else None,
+        "gpu_memory_used_bytes": sum(used_mib) * _MIB if used_mib else None,
+        "gpu_sample_age_seconds": known.gpus_age_seconds,
+    }

@@ -3,22 +3,23 @@
 Pure. Invariant: everything else of the body passes byte for byte.
 """
 
-from steelyard.routing.decision import Attempt
 from steelyard.routing.table import Endpoint
 from steelyard_gateway import heads, signature, spans, usage
 from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.ports import Routed
+from steelyard_gateway.wording import Words
 
 _CHAT = "/chat/completions"
 _REQUEST = b"%b%bx-request-id: %b\r\ncontent-length: %d\r\n\r\n%b"
 
 
-def payload(attempt: Attempt, routed: Routed, head: ClientHead, request_id: bytes) -> tuple[bytes, bool]:
+def payload(
+    endpoint: Endpoint, words: Words, routed: Routed, head: ClientHead, request_id: bytes
+) -> tuple[bytes, bool]:
     """Head and body for this attempt, and whether they ask for usage that the client did not ask for."""
-    endpoint, body, lines = attempt.endpoint, routed.body, head.lines
+    model, body, lines = words.model, routed.body, head.lines
     start, end = routed.model_span
     asked = body[start:end]
-    model = heads.json_string(attempt.candidate.model)
     if asked[:1] != b'"':
         model = model[1:-1]
     asks_usage = False
@@ -28,7 +29,7 @@ def payload(attempt: Attempt, routed: Routed, head: ClientHead, request_id: byte
         lines = heads.uncoded(lines)
     elif asked != model:
         body = spans.splice(body, ((start, end, model),))
-    opening = heads.opening(endpoint, routed.path, head.query)
+    opening = heads.with_query(words.opening, head.query) if head.query else words.opening
     return _REQUEST % (opening, lines, request_id, len(body), body), asks_usage
 
 

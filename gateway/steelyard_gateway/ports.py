@@ -113,8 +113,8 @@ class Endpoints(Protocol):
         """That request is over, well or badly; called exactly once for each `started`."""
         ...
 
-    def in_flight(self, endpoint: Endpoint) -> int:
-        """Requests under way there."""
+    def in_flight(self, endpoint: Endpoint) -> float:
+        """Requests under way there, those of others as far as they are known."""
         ...
 
     def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:

@@ -99,7 +99,7 @@ class GatewayProtocol(ClientConnection):
         else:
             self._unfinished_bytes = 0
             if self._head is not None and not (was_in_head or was_in_body):
-                self._repetition = repetition(data)
+                self._repetition = repetition(data, self._head.headers)
         self._run()
 
     def resume_writing(self) -> None:

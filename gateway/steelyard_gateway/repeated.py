@@ -7,20 +7,23 @@ is not surely a repetition goes to the parser.
 
 import re
 
+from steelyard_gateway.ports import HeaderLines
+
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,9})\r\n", re.IGNORECASE)
 _LENGTH_DIGITS = 9
 _END = b"\r\n\r\n"
 
 
 class Repetition:
-    """The bytes of a head, without the digits of its Content-Length."""
+    """The bytes of a head, without the digits of its Content-Length, and the header lines in it."""
 
-    __slots__ = ("_after", "_before", "_start")
+    __slots__ = ("_after", "_before", "_start", "headers")
 
-    def __init__(self, before: bytes, after: bytes) -> None:
+    def __init__(self, before: bytes, after: bytes, headers: HeaderLines) -> None:
         self._before = before
         self._after = after
         self._start = len(before)
+        self.headers = headers
 
     def body_of(self, data: bytes) -> bytes | None:
         """The body, if these bytes are this head again with the whole of a body and nothing more."""
@@ -34,11 +37,20 @@ class Repetition:
         return body if digits.isdigit() and int(digits) == len(body) else None
 
 
-def repetition(data: bytes) -> Repetition | None:
+class LatestHead:
+    """The head that any of several connections saw last: the date in it is the same for all of them."""
+
+    __slots__ = ("repetition",)
+
+    def __init__(self) -> None:
+        self.repetition: Repetition | None = None
+
+
+def repetition(data: bytes, headers: HeaderLines) -> Repetition | None:
     """How the message in `data`, which the parser took for one message of known length, could come again."""
     end = data.find(_END)
     found = _LENGTH.search(data, 0, end + 2)
     if found is None or int(found[1]) != len(data) - end - len(_END):
         return None
     start, stop = found.span(1)
-    return Repetition(data[:start], data[stop : end + len(_END)])
+    return Repetition(data[:start], data[stop : end + len(_END)], headers)

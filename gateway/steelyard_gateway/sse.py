@@ -32,6 +32,7 @@ Edit = Callable[[bytes], bytes]
 """Changes whole events."""
 
 _BLANK = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_CHUNK_END = tuple(blank + b"\r\n" for blank in _BLANK)
 _BLANK_LINE = re.compile(rb"(\r\n\r\n|\n\n|\r\r)")
 _DONE = re.compile(rb"[\r\n]data: ?\[DONE\] *(?:[\r\n]|\Z)")
 
@@ -39,14 +40,16 @@ _DONE = re.compile(rb"[\r\n]data: ?\[DONE\] *(?:[\r\n]|\Z)")
 class Events:
     """A stream on its way: passes whole events, edited, and holds back an unfinished one."""
 
-    __slots__ = ("_edits", "_held", "_last", "number", "told")
+    __slots__ = ("_edits", "_held", "_is_signed", "_last", "number", "told")
 
-    def __init__(self, edits: tuple[Edit, ...] = ()) -> None:
+    def __init__(self, edits: tuple[Edit, ...] = (), *, is_signed: bool = False) -> None:
+        """`is_signed`: there is an edit that must see every event, not only those that tell of usage."""
         self.number = 0
         """Events so far, about: those that carry data."""
         self.told = b""
         """The last piece in which the engine told of usage; empty: none did."""
         self._edits = edits
+        self._is_signed = is_signed
         self._held = b""
         self._last = b"\n"
 
@@ -64,6 +67,14 @@ class Events:
                 self._held = data
                 return b""
         return self._pass(data)
+
+    def takes(self, chunk: bytes) -> bool:
+        """Whether this chunk of the body, with its framing, may pass as it is: whole events without edits."""
+        if self._held or self._is_signed or USAGE in chunk or not chunk.endswith(_CHUNK_END):
+            return False
+        self.number += chunk.count(b"data:")
+        self._last = chunk if len(chunk) > TAIL_BYTES else self._last[-TAIL_BYTES:] + chunk
+        return True
 
     def rest(self) -> bytes:
         """What is held back still; for a stream that ended by its framing."""

@@ -31,14 +31,15 @@ MODELS = json.dumps(
 """The list of models."""
 
 METRICS = "".join(
-    f'{line}{{model_name="{resources.MODEL}"}} {value}\n'
+    f'{line}{{engine="0",model_name="{resources.MODEL}"}} {value}\n'
     for line, value in (
         ("vllm:num_requests_running", 1.0),
         ("vllm:num_requests_waiting", 0.0),
         ("vllm:kv_cache_usage_perc", 0.05),
+        *((f"vllm:request_time_per_output_token_seconds_{number:03}", 0.0) for number in range(700)),
     )
 )
-"""What a scrape of the engine gives."""
+"""What a scrape of the engine gives: as long as what a real one told, with as many lines."""
 
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"

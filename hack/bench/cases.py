@@ -89,6 +89,26 @@ def _endpoints(name: str, folder: Path, seed: int, who: Who) -> Case:
     return Case(name, title, upstream, entries, (entries[0].name,), run_in_seconds=RUN_IN_SECONDS)
 
 
+def _signals(name: str, folder: Path, seed: int, who: Who) -> Case:
+    """Ours with engines that are asked for their load, and the same as engines that tell nothing."""
+    load = wrk.one(folder, QUESTION)
+    entries = [
+        Entry(
+            entry,
+            contestants.ours(partial(resources.many_endpoints, count=POLLED, engine=engine)),
+            load,
+            QUESTION,
+        )
+        for entry, engine in (("signals-off", "OpenAI"), ("signals-on", "VLLM"))
+    ]
+    upstream = _static_upstream(hosts=POLLED)
+    title = f"Ours with one model on {POLLED} endpoints, which it asks for their load or not"
+    return Case(name, title, upstream, entries, (entries[0].name,), run_in_seconds=RUN_IN_SECONDS)
+
+
+POLLED = 10
+"""Endpoints where signals are on or off."""
+
 RUN_IN_SECONDS = 1
 """Before each round with many endpoints, whose connections are made anew."""
 
@@ -99,6 +119,7 @@ _MAKERS: Mapping[str, Callable[[str, Path, int, Who], Case]] = {
     "body-1m": partial(_body, 1_000_000),
     "models": _models,
     "endpoints": _endpoints,
+    "signals": _signals,
     "flat-out": partial(_streams, streams.StreamLoad(64, interval_ms=0)),
     "paced-64": partial(_streams, streams.StreamLoad(64, interval_ms=20)),
     "paced-1000": partial(_streams, streams.StreamLoad(1_000, interval_ms=20)),

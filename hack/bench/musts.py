@@ -73,6 +73,9 @@ MUSTS = (
     _ratio("by name, requests a second × LiteLLM", "requests", _OURS, contestants.LITELLM, 200, 350),
     _ratio("1 000 models, requests a second × 1 model", "models", "models-1000", "models-1", 0.9, 1.0),
     _ratio("1 000 endpoints, requests a second × 1", "endpoints", "endpoints-1000", "endpoints-1", 0.8, 1.0),
+    _ratio(
+        "signals of 10 endpoints, requests a second × off", "signals", "signals-on", "signals-off", 0.97, 1
+    ),
     _ratio("64 streams flat out, chunks a second × vllm-router", "flat-out", _OURS, _ROUTER, 0.9, 1.2),
     _at_most(
         "1 000 paced streams, chunks above 20 ms, %", "paced-1000", Quantity.LATE_PERCENT, 1, 0.1, _DIRECT

@@ -41,7 +41,7 @@ _UPSTREAM = """
     location = /health { return 200 ""; }
     location = /version { return 200 '{"version":"0.32.0"}'; }
     location = /v1/models { return 200 '@MODELS@'; }
-    location = /metrics { default_type text/plain; return 200 '@METRICS@'; }
+    location = /metrics { default_type text/plain; alias @FOLDER@/metrics; }
     location /v1/ { @ANSWER@ }
     location = /swallow { return 204; }
     location @answer { return 200 '@COMPLETION@'; }
@@ -83,8 +83,9 @@ def upstream(folder: Path, port: int, *, hosts: Sequence[str], reads_bodies: boo
         "ANSWER": _AFTER_THE_BODY if reads_bodies else _AT_ONCE,
         "COMPLETION": answers.COMPLETION,
         "MODELS": answers.MODELS,
-        "METRICS": answers.METRICS,
     }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics").write_text(answers.METRICS)
     return _launch(folder, _UPSTREAM, values)
 
 

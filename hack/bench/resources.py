@@ -58,9 +58,9 @@ def model_names(count: int) -> list[str]:
     return [f"{MODEL}-{number:04}" for number in range(count)]
 
 
-def many_endpoints(port: int, count: int) -> list[dict[str, Any]]:
+def many_endpoints(port: int, count: int, engine: str = "VLLM") -> list[dict[str, Any]]:
     """One model on a Service with so many pods, each at a loopback address of its own."""
-    spec = {"engine": "VLLM", "serviceRef": {"name": "engine", "port": port}, "models": [{"name": MODEL}]}
+    spec = {"engine": engine, "serviceRef": {"name": "engine", "port": port}, "models": [{"name": MODEL}]}
     service = {
         "apiVersion": "v1",
         "kind": "Service",

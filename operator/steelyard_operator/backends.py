@@ -7,7 +7,7 @@ Rule 2. `Reachable`, `Uniform` and `Ready` are for people; only what the compile
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,10 @@ from steelyard.api.conditions import Fact
 from steelyard.api.meta import LocalObjectRef
 from steelyard.api.profile import ModelProfile, automatic_name
 from steelyard.kube.kinds import MODEL_PROFILE, Object
+from steelyard.routing import endpoints
 from steelyard.routing.table import Endpoint, Problem
-from steelyard_operator import facts, jobs, profiles
+from steelyard_operator import facts, gpus, jobs, profiles
+from steelyard_operator.gpus import Sight
 from steelyard_operator.plans import Note, NoteType, Plan
 from steelyard_operator.probing import Description, Failure
 from steelyard_operator.queue import Wait
@@ -70,6 +72,12 @@ class Seen:
     """What the compiled table says of it."""
     profiles: tuple[ModelProfile, ...] = ()
     """The ModelProfiles that name it."""
+    sights: tuple[Sight, ...] | None = None
+    """What was told of GPUs near its endpoints; None: nobody was asked yet."""
+    loaded: Fact | None = None
+    """Whether its models are in memory as spec.memory wants; None: nothing is wanted, or known yet."""
+    notes: tuple[Note, ...] = ()
+    """What went wrong with that."""
 
 
 def plan(seen: Seen) -> Plan:
@@ -79,15 +87,16 @@ def plan(seen: Seen) -> Plan:
     after = backend.model_copy(update={"status": status})
     wanted, left = _wanted_profiles(seen, after)
     applies = tuple(_profile(backend, model) for model in wanted)
-    now = conditions.with_facts(
-        status.conditions, _judged(seen, after, left), backend.metadata.generation, seen.now
-    )
+    before = status.conditions
+    if backend.spec.memory is None:
+        before = tuple(one for one in before if one.type != "Loaded")
+    now = conditions.with_facts(before, _judged(seen, after, left), backend.metadata.generation, seen.now)
     status = status.model_copy(update={"conditions": now})
     pause = float(backend.spec.probe.interval_seconds)
     return Plan(
         applies=applies,
         status=status if status != backend.status else None,
-        notes=tuple(_notes(backend.status, status)),
+        notes=(*_notes(backend.status, status), *seen.notes),
         outcome=Wait(pause, "the next probe"),
     )
 
@@ -105,13 +114,20 @@ def _observed(seen: Seen) -> LLMBackendStatus:
         versions = {one.description.engine_version for one in told if one.description is not None}
         version = versions.pop() if len(versions) == 1 else None
     answering = sum(one.answers is True for one in seen.endpoints)
-    served = len(backend.spec.models) or len(models)
+    found = gpus.known(backend, seen.sights)
+    summary = BackendSummary(
+        models=len(backend.spec.models) or len(models),
+        endpoints=f"{answering}/{len(seen.endpoints)}",
+        gpu_memory=gpus.memory(found.gpus),
+    )
     update: dict[str, Any] = {
         "observed_generation": backend.metadata.generation,
         "location": seen.location,
         "engine_version": version,
-        "summary": BackendSummary(models=served, endpoints=f"{answering}/{len(seen.endpoints)}"),
+        "summary": summary,
         "models": models,
+        "gpus": found.gpus,
+        "gpu_exporters": found.exporters,
     }
     return backend.status.model_copy(update=update)
 
@@ -145,8 +161,10 @@ def _judged(seen: Seen, after: LLMBackend, left: Sequence[str]) -> Iterator[Fact
         most = seen.backend.spec.profiling.max_profiles
         message = f"spec.profiling.maxProfiles is {most}: no profile is made for {_named(left)}."
         accepted = Fact("Accepted", True, "ProfilesLimited", message)
-    found = [accepted, resolved, _reachable(seen), *_uniform(seen)]
+    found = [_with_exporter(accepted, seen.backend), resolved, _reachable(seen), *_uniform(seen, after)]
     yield from found
+    if seen.loaded is not None:
+        yield seen.loaded
     broken = next((fact for fact in found if not fact.holds and fact.type != "Uniform"), None)
     if broken is not None:
         yield Fact("Ready", False, broken.reason, broken.message)
@@ -155,6 +173,18 @@ def _judged(seen: Seen, after: LLMBackend, left: Sequence[str]) -> Iterator[Fact
         yield Fact("Ready", False, "NoModels", message)
     else:
         yield Fact("Ready", True, "Ready")
+
+
+def _with_exporter(accepted: Fact, backend: LLMBackend) -> Fact:
+    """Accepted, with what is wrong with the exporter that the backend names: that excludes nothing."""
+    url = backend.spec.metrics.gpu.url
+    if not accepted.holds or url is None:
+        return accepted
+    try:
+        endpoints.exporter(url)
+    except endpoints.Unresolved as why:
+        return Fact("Accepted", True, why.reason, f"spec.metrics.gpu.url is not read. {why.message}")
+    return accepted
 
 
 def _reachable(seen: Seen) -> Fact:
@@ -186,25 +216,27 @@ def _failing(silent: Sequence[EndpointView]) -> str:
     return silent[0].failure.message if silent[0].failure else ""
 
 
-def _uniform(seen: Seen) -> Iterator[Fact]:
+def _uniform(seen: Seen, after: LLMBackend) -> Iterator[Fact]:
     """Whether the endpoints are alike in what routing takes for one backend."""
-    told = [one for one in seen.endpoints if one.description is not None]
+    told = {
+        one.endpoint.name: _likeness(one.description) for one in seen.endpoints if one.description is not None
+    }
     if not told:
         return
-    kinds: Counter[tuple[object, ...]] = Counter(
-        _likeness(one.description) for one in told if one.description
-    )
-    if len(kinds) == 1:
+    cards = {f"{after.name}@{address}": names for address, names in gpus.names(after.status).items()}
+    if others := _uncommon(told):
+        message = f"Models, digests, context lengths or engine version differ on {_named(others)}."
+        yield Fact("Uniform", False, "Different", message)
+    elif others := _uncommon(cards):
+        yield Fact("Uniform", False, "DifferentGpus", f"GPUs differ on {_named(others)}.")
+    else:
         yield Fact("Uniform", True, "Alike")
-        return
-    common = kinds.most_common(1)[0][0]
-    others = [
-        one.endpoint.name
-        for one in told
-        if one.description is not None and _likeness(one.description) != common
-    ]
-    message = f"Models, digests, context lengths or engine version differ on {_named(others)}."
-    yield Fact("Uniform", False, "Different", message)
+
+
+def _uncommon(kinds: Mapping[str, tuple[object, ...]]) -> list[str]:
+    """The endpoints that are not of the most common kind."""
+    common = [kind for kind, _ in Counter(kinds.values()).most_common(1)]
+    return [endpoint for endpoint, kind in kinds.items() if [kind] != common]
 
 
 def _likeness(description: Description) -> tuple[object, ...]:

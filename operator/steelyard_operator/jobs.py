@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from steelyard.api.backend import LLMBackend
 from steelyard.api.measuring import JobResources
 from steelyard.api.profile import ModelProfile
+from steelyard.api.signals import GpuExporter
 from steelyard.kube.kinds import JOB, MODEL_PROFILE, Object
 from steelyard.routing.table import Endpoint
 
@@ -140,10 +141,11 @@ def manifest(
     *,
     image: str,
     ca_in_secret: bool = False,
+    exporter: GpuExporter | None = None,
 ) -> Object:
     """The Job of the profile's next run, which measures its model at this endpoint.
 
-    `ca_in_secret`: what tls.caRef names is a Secret, not a ConfigMap.
+    `ca_in_secret`: what tls.caRef names is a Secret, not a ConfigMap. `exporter`: who tells of its GPUs.
     """
     spec = profile.spec
     labels = {MANAGED_BY_LABEL: MANAGED_BY}
@@ -152,7 +154,10 @@ def manifest(
         _BACKEND_ANNOTATION: backend.name,
         _RUN_ANNOTATION: json.dumps(asdict(mark)),
     }
-    pod = _pod(profile, _files(backend, ca_in_secret=ca_in_secret), _arguments(profile, backend, endpoint))
+    arguments = _arguments(profile, backend, endpoint)
+    if exporter is not None:
+        arguments += [f"--gpu-url={exporter.url}", f"--gpu-uuids={','.join(exporter.uuids)}"]
+    pod = _pod(profile, _files(backend, ca_in_secret=ca_in_secret), arguments)
     pod["containers"][0]["image"] = image
     return {
         "apiVersion": JOB.api_version,
@@ -308,10 +313,12 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
     arguments = [
         f"--url={endpoint.scheme}://{host}:{endpoint.port}{endpoint.base_path}",
         f"--model={spec.model}",
+        f"--engine={backend.spec.engine}",
         f"--suite={spec.suite}",
         f"--seed={spec.seed}",
         f"--max-tokens={spec.limits.max_tokens}",
         f"--max-duration-seconds={spec.limits.max_duration_seconds}",
+        f"--only-when-idle={str(spec.limits.only_when_idle).lower()}",
         f"--connect-seconds={backend.spec.timeouts.connect_seconds}",
         f"--first-byte-seconds={backend.spec.timeouts.first_byte_seconds}",
         f"--idle-seconds={backend.spec.timeouts.idle_seconds}",

@@ -8,6 +8,7 @@ Rule 3. An answer is read up to a bound, as it came; no redirect is followed, no
 """
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -21,7 +22,7 @@ import httpx
 
 from steelyard.api.backend import Engine, ObservedModel
 from steelyard.routing.table import Endpoint
-from steelyard.telemetry import engines, models
+from steelyard.telemetry import engines, models, samples
 
 MOST_CLIENTS = 256
 """As many certificate authorities are kept at hand; the one unused for longest goes first."""
@@ -107,25 +108,44 @@ class Prober:
             return version
         return await self._with_context(Description(found, version), engine, endpoint, timeout_seconds)
 
-    async def activity(self, engine: Engine, endpoint: Endpoint, timeout_seconds: float) -> int | None:
-        """Requests that run or wait in the engine; None where it does not tell."""
-        for path in engines.paths(engine, endpoint.base_path).activities:
+    async def activity(
+        self, engine: Engine, endpoint: Endpoint, timeout_seconds: float, metrics_path: str | None = None
+    ) -> int | None:
+        """Requests that run or wait in the engine; None where it does not tell.
+
+        `metrics_path`: spec.metrics.engine.path.
+        """
+        for path in engines.paths(engine, endpoint.base_path, metrics_path).load:
             answer = await self._ask(endpoint, path, timeout_seconds)
             if isinstance(answer, Failure):
                 return None
             if answer.status == 200:
-                return engines.activity(engine, answer.body)
+                return samples.activity(samples.read(engine, samples.Topic.LOAD, answer.body))
         return None
+
+    async def exchange(
+        self, endpoint: Endpoint, path: str, post: bytes | None, timeout_seconds: float
+    ) -> tuple[int, bytes] | Failure:
+        """Status and body of the answer to GET, or to POST of this JSON."""
+        answer = await self._ask(endpoint, path, timeout_seconds, post=post)
+        return answer if isinstance(answer, Failure) else (answer.status, answer.body)
+
+    async def exposition(self, exporter: Endpoint, timeout_seconds: float) -> bytes | str:
+        """What a GPU exporter tells, or in words why it does not. Its base path is the whole path."""
+        answer = await self._ask(exporter, exporter.base_path, timeout_seconds)
+        if isinstance(answer, Failure):
+            return answer.reason
+        return answer.body if answer.status == 200 else f"answered {answer.status} ({answer.kind})"
 
     async def _version(
         self, engine: Engine, endpoint: Endpoint, timeout_seconds: float
     ) -> str | Failure | None:
-        for path in engines.paths(engine, endpoint.base_path).versions:
+        for path in engines.paths(engine, endpoint.base_path).settings:
             answer = await self._ask(endpoint, path, timeout_seconds)
             if isinstance(answer, Failure):
                 return answer
             if answer.status == 200:
-                return engines.version(engine, answer.body)
+                return samples.read(engine, samples.Topic.SETTINGS, answer.body).version
             # llama.cpp lists its models to everybody: this is where a wrong key shows.
             keyless = engine is Engine.LLAMA_CPP and answer.status == 401
             if keyless or answer.status not in _NO_VERSION:
@@ -142,7 +162,8 @@ class Prober:
         for model in told.models:
             if model.digest is None or model.digest in self._shown:
                 continue
-            answer = await self._ask(endpoint, path, timeout_seconds, show=model.name)
+            asked = json.dumps({"model": model.name}).encode()
+            answer = await self._ask(endpoint, path, timeout_seconds, post=asked)
             if isinstance(answer, Failure):
                 return answer
             if answer.status == 200:
@@ -162,17 +183,18 @@ class Prober:
         timeout_seconds: float,
         *,
         most_bytes: int = models.MOST_ANSWER_BYTES,
-        show: str | None = None,
+        post: bytes | None = None,
     ) -> _Answer | Failure:
-        """The answer to GET, or to POST where a model is to be shown."""
+        """The answer to GET, or to POST of this JSON."""
         url = f"{endpoint.scheme}://{_address(endpoint)}{path}"
         try:
             client = await self._client(endpoint)
+            headers = {"authorization": endpoint.authorization} if endpoint.authorization else {}
             request = client.build_request(
-                "GET" if show is None else "POST",
+                "GET" if post is None else "POST",
                 url,
-                json=None if show is None else {"model": show},
-                headers={"authorization": endpoint.authorization} if endpoint.authorization else None,
+                content=post,
+                headers=headers if post is None else headers | {"content-type": "application/json"},
                 timeout=httpx.Timeout(None, connect=endpoint.timeouts.connect_seconds),
                 extensions={"sni_hostname": endpoint.server_name} if endpoint.server_name else None,
             )

@@ -85,9 +85,14 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -
         message = f"Waits until {seen.site.endpoint.name} has no request under way."
         return _waiting(status, message, Wait(runs.IDLE_LOOK_SECONDS, message))
     mark = runs.next_mark(seen)
-    site, ca_in_secret = seen.site, seen.ca_in_secret
     job = jobs.manifest(
-        seen.profile, seen.backend, site.endpoint, mark, image=image, ca_in_secret=ca_in_secret
+        seen.profile,
+        seen.backend,
+        seen.site.endpoint,
+        mark,
+        image=image,
+        ca_in_secret=seen.ca_in_secret,
+        exporter=seen.site.exporter,
     )
     run = runs.begun(jobs.next_name(seen.profile), mark, seen.now)
     return Plan(job=job, status=status.model_copy(update={"run": run}))

@@ -18,9 +18,11 @@ from steelyard.api.resources import Key as NamespacedName
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.routing import endpoints
-from steelyard_operator import backends, executing, jobs, policies, profiles, runs
+from steelyard_operator import backends, executing, gpus, jobs, policies, profiles, runs
 from steelyard_operator.backends import EndpointView
 from steelyard_operator.executing import Executor
+from steelyard_operator.exporters import Exporters
+from steelyard_operator.keepers import Keepers
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
 from steelyard_operator.plans import DONE
@@ -76,6 +78,10 @@ class Tools:
     """Who asks engines how busy they are."""
     looks: Looks
     """What endpoints said."""
+    exporters: Exporters
+    """What was said of their GPUs."""
+    keepers: Keepers
+    """Who keeps their memory."""
     metrics: Metrics
     """What is counted."""
 
@@ -115,6 +121,8 @@ class Reconciler:
         backend = self._world.resources.backends.get(key.pair)
         if backend is None or backend.metadata.deletion_timestamp:
             self._tools.looks.forget(key.pair)
+            self._tools.exporters.forget(key.pair)
+            self._tools.keepers.forget(key.pair)
             self._services.pop(key.pair, None)
             return DONE
         await self._fetch_authority(backend)
@@ -123,6 +131,8 @@ class Reconciler:
             resolved = endpoints.resolve(backend, self._world.resources)
         except endpoints.Unresolved:
             resolved = ()  # compile_table tells it
+        self._tools.exporters.want(backend, resolved)
+        self._tools.keepers.want(backend, resolved)
         next_look = await self._tools.looks.look(backend, resolved)
         backend = self._world.resources.backends.get(key.pair)
         if backend is None:
@@ -133,8 +143,11 @@ class Reconciler:
                 location=endpoints.location(backend),
                 now=_now(),
                 endpoints=self._tools.looks.views(key.pair),
+                sights=self._tools.exporters.sights(key.pair, self._world.engines_by_node()),
                 problems=self._world.compiled(key.namespace).of(key.kind, key.name),
                 profiles=tuple(self._world.profiles_of(key.pair)),
+                loaded=self._tools.keepers.fact(key.pair),
+                notes=self._tools.keepers.notes(key.pair),
             )
         )
         outcome = await self._tools.executor.execute(backend, plan)
@@ -255,12 +268,17 @@ class Reconciler:
         able.sort(key=lambda view: view.endpoint.name)
         attempts = (profile.status.run.attempts or 0) if profile.status.run else 0
         view = able[attempts % len(able)]
-        return runs.Site(view.endpoint, view.description)
+        sights = self._tools.exporters.sights(
+            (backend.namespace, backend.name), self._world.engines_by_node()
+        )
+        return runs.Site(view.endpoint, view.description, gpus.exporter(backend, sights, view.endpoint))
 
     def _obstacle(self, backend: LLMBackend, site: runs.Site | None) -> str:
         """Why no run may begin now, in a sentence; empty when one may."""
         if site is None:
             return f"Waits until an endpoint of LLMBackend {backend.name} answers and serves the model."
+        if not self._tools.exporters.has_asked((backend.namespace, backend.name)):
+            return f"Waits until the GPUs of LLMBackend {backend.name} were looked for."
         running = self._world.running()
         if any((job.namespace, job.backend) == (backend.namespace, backend.name) for job in running):
             return f"Waits until another run on LLMBackend {backend.name} has ended."
@@ -292,8 +310,10 @@ class Reconciler:
         if not asks or seen.site is None or seen.backend is None:
             self._busy_since.pop(key, None)
             return True
-        seconds = seen.backend.spec.probe.timeout_seconds
-        under_way = await self._tools.prober.activity(seen.backend.spec.engine, seen.site.endpoint, seconds)
+        spec = seen.backend.spec
+        under_way = await self._tools.prober.activity(
+            spec.engine, seen.site.endpoint, spec.probe.timeout_seconds, spec.metrics.engine.path
+        )
         if not under_way:
             self._busy_since.pop(key, None)
             return True

@@ -8,15 +8,19 @@ import logging
 import random
 import signal
 from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kopf
 
+from steelyard.api.resources import Key as NamespacedName
 from steelyard.kube import configuration, errors, kinds
 from steelyard.kube.client import Client
 from steelyard_operator.executing import Executor
+from steelyard_operator.exporters import Exporters
 from steelyard_operator.handlers import REFERRED, SELECTORS, Handlers
+from steelyard_operator.keepers import Keepers
 from steelyard_operator.lease import LeadershipLost, Lease
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
@@ -53,6 +57,8 @@ async def run(settings: Settings, environment: Mapping[str, str]) -> None:
         logger.info("listening", extra={"port": serving.port})
         namespace = settings.lease_namespace or found.namespace
         lease = Lease(plain, namespace, settings.lease_name, settings.identity)
+        services = [(where or found.namespace, name) for where, name in settings.gpu_exporters]
+        settings = replace(settings, gpu_exporters=tuple(services))
         if await _first(lease.acquire(), stop.wait()):
             async with Client(found, guard=lease.check) as client, Prober() as prober:
                 await _Active(settings, environment, lease, client, prober, metrics).serve(stop)
@@ -81,7 +87,10 @@ class _Active:
         self._world = World()
         self._queue: Queue[Key] = Queue(fatal=(LeadershipLost,))
         self._executor = Executor(client, self._world, metrics, settings.identity)
-        tools = Tools(client, self._executor, prober, Looks(prober, metrics), metrics)
+        self._exporters = Exporters(prober, client, settings.gpu_exporters)
+        self._keepers = Keepers(prober)
+        looks = Looks(prober, metrics)
+        tools = Tools(client, self._executor, prober, looks, self._exporters, self._keepers, metrics)
         limits = Limits(settings.concurrent_profiles, settings.profiler_image)
         self._reconciler = Reconciler(self._world, tools, limits)
         self._handlers = Handlers(self._world, self._queue, lambda: list(self._reconciler.waiting))
@@ -99,6 +108,8 @@ class _Active:
                 helpers = (
                     tasks.create_task(self._queue.run(self._reconciler.work, WORKERS), name="work"),
                     tasks.create_task(self._resync(), name="resync"),
+                    tasks.create_task(self._exporters.run(self._read_again), name="read GPUs"),
+                    tasks.create_task(self._keepers.run(self._look_again), name="keep memory"),
                 )
                 tasks.create_task(_cancel_at(stop, helpers), name="stop")
                 await self._watch(stop)
@@ -165,6 +176,15 @@ class _Active:
             except errors.KubeError as error:
                 logger.warning("resync failed", extra={"detail": str(error)})
             self._handlers.enqueue_all()
+
+    def _look_again(self, backend: NamespacedName) -> None:
+        """There is something new to say of this backend's memory."""
+        self._queue.add(Key(kinds.LLM_BACKEND.kind, *backend))
+
+    def _read_again(self, backend: NamespacedName) -> None:
+        """Something was read of this backend's GPUs; some runs may have waited for that."""
+        for key in (Key(kinds.LLM_BACKEND.kind, *backend), *self._reconciler.waiting):
+            self._queue.add(key)
 
     async def _list(self, namespace: str | None) -> None:
         for kind in (*kinds.OURS, *REFERRED, kinds.JOB):

@@ -8,13 +8,14 @@ Rule 3. A run that failed is tried again after a pause that doubles, after MOST_
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location, ObservedModel
 from steelyard.api.meta import PROFILE_NOW, ConditionStatus
 from steelyard.api.profile import ModelProfile, ModelProfileStatus, Run
+from steelyard.api.signals import GpuExporter
 from steelyard.routing.table import Endpoint
 from steelyard_operator import jobs
 from steelyard_operator.jobs import Job, Mark, Pod
@@ -47,6 +48,8 @@ class Site:
     """The endpoint."""
     description: Description | None
     """None where it did not say."""
+    exporter: GpuExporter | None = None
+    """Where its GPUs are told of; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +172,9 @@ def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
     result = _result(seen) if failure is None else failure
     if isinstance(result, Failure):
         result = profiling.failed(profile.spec, result, seen.now)
-    status = report.status(profile, result, seen.backend.spec.cost if seen.backend else None, seen.now)
     # The clock of the profiler's node may be wrong, and waits are counted from this.
     told = result.run.completion_time or seen.now
     completed = max(before.start_time, min(told, seen.now)).replace(microsecond=0)
-    ended = {"completion_time": completed, "tokens_used": result.run.tokens_used, "message": ""}
-    update: dict[str, object] = {"run": before.model_copy(update=ended)}
     if result.failure is None and seen.job is not None:
         mark = seen.job.mark
         held = {
@@ -183,8 +183,10 @@ def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
             "endpoint": mark.endpoint or None,
             "time": completed,
         }
-        update["fingerprint"] = result.fingerprint.model_copy(update=held)
-    return status.model_copy(update=update)
+        result = replace(result, fingerprint=result.fingerprint.model_copy(update=held))
+    status = report.status(profile, result, seen.backend.spec.cost if seen.backend else None, seen.now)
+    ended = {"completion_time": completed, "tokens_used": result.run.tokens_used, "message": ""}
+    return status.model_copy(update={"run": before.model_copy(update=ended)})
 
 
 def _result(seen: Seen) -> Result | Failure:

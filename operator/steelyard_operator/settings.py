@@ -3,11 +3,15 @@
 import argparse
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from steelyard import settings
+from steelyard.api.resources import Key
+
+_SERVICE = re.compile(r"(?:([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Settings:
     """The Lease's name."""
     identity: str
     """Who holds it: the pod's name, as a container that starts again is to go on at once."""
+    gpu_exporters: tuple[Key, ...] = ()
+    """Services of GPU exporters by namespace, empty: the operator's own, and name."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -54,6 +60,17 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         default="1",
     )
     add(parser, "--profiler-image", environment, "image of the profiling Jobs")
+    add(
+        parser,
+        "--gpu-exporter",
+        environment,
+        "Service whose pods tell of their node's GPUs (dcgm-exporter, steelyard agent), as often as there "
+        "are some, or with commas between them; without NAMESPACE: in the own one",
+        kind=_services,
+        default="",
+        metavar="[NAMESPACE/]SERVICE",
+        action=_Gather,
+    )
     add(parser, "--host", environment, "address that health and metrics listen on", default="0.0.0.0")  # noqa: S104
     add(
         parser,
@@ -85,6 +102,7 @@ def read(arguments: argparse.Namespace) -> Settings:
         lease_namespace=arguments.lease_namespace,
         lease_name=arguments.lease_name,
         identity=arguments.identity or f"{platform.node()}-{os.getpid()}",
+        gpu_exporters=arguments.gpu_exporter,
     )
 
 
@@ -101,14 +119,28 @@ class _Gather(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, flag: Any = None
     ) -> None:
-        """Add these names."""
+        """Add these."""
         before = getattr(namespace, self.dest)  # the default is text until all flags were read
         setattr(namespace, self.dest, (*(before if isinstance(before, tuple) else ()), *values))
 
 
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = _parts(text)
     for name in names:
         if len(name) > 63 or not name.replace("-", "").isalnum() or name != name.lower():
             raise argparse.ArgumentTypeError(f"{name!r} is not the name of a namespace")
     return names
+
+
+def _services(text: str) -> tuple[Key, ...]:
+    services = []
+    for part in _parts(text):
+        found = _SERVICE.fullmatch(part)
+        if found is None:
+            raise argparse.ArgumentTypeError(f"{part!r} is not a Service: write SERVICE or NAMESPACE/SERVICE")
+        services.append((found[1] or "", found[2]))
+    return tuple(services)

@@ -5,7 +5,7 @@ for each state of the resources.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from steelyard.api.meta import Resource
@@ -49,6 +49,8 @@ class World:
         self._by_backend_of: Mapping[Key, ModelProfile] | None = None
         self._compiled: dict[str, Compiled] = {}
         self._compiled_from: ResourceSet | None = None
+        self._engines: dict[str, set[Key]] = {}
+        self._engines_from: ResourceSet | None = None
 
     @property
     def resources(self) -> ResourceSet:
@@ -170,6 +172,21 @@ class World:
                 found[key] = (*found.get(key, ()), problem)
             self._compiled[namespace] = Compiled(table, found)
         return self._compiled[namespace]
+
+    def engines_by_node(self) -> Mapping[str, Set[Key]]:
+        """The pods behind all backends on each node, ready or not; one without a name by its address."""
+        resources = self.resources
+        if resources is not self._engines_from:
+            self._engines, self._engines_from = {}, resources
+            for (namespace, _), backend in resources.backends.items():
+                name = backend.spec.service_ref.name if backend.spec.service_ref else ""
+                for one in resources.slices_by_service.get((namespace, name), ()):
+                    for pod in one.endpoints or ():
+                        if pod.node_name and pod.addresses:
+                            known_as = pod.target_ref.name if pod.target_ref else ""
+                            here = self._engines.setdefault(pod.node_name, set())
+                            here.add((namespace, known_as or pod.addresses[0]))
+        return self._engines
 
     def _held(self, kind: Kind, key: Key) -> Resource | None:
         held: Mapping[Key, Resource] = getattr(self.resources, KINDS[kind.kind][1])

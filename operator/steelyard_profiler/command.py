@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from steelyard import settings
+from steelyard.api.backend import Engine
 from steelyard.api.measuring import ProfileLimits, Suite
 from steelyard.api.meta import LocalObjectRef
 from steelyard.api.profile import ModelProfileSpec
 from steelyard_profiler import profiling, report
 from steelyard_profiler.profiling import Progress
-from steelyard_profiler.target import Target
+from steelyard_profiler.target import GpuSite, Target
 
 
 def main(words: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
@@ -54,6 +55,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add = settings.add
     add(parser, "--url", environment, "base address of the engine, as http://host:port/v1")
     add(parser, "--model", environment, "the model, as the engine names it")
+    add(parser, "--engine", environment, f"one of {', '.join(Engine)}", kind=Engine, default="OpenAI")
     add(parser, "--suite", environment, f"one of {', '.join(Suite)}", kind=Suite, default="Quick")
     add(parser, "--seed", environment, "seed of the probes", kind=number(0, 2**31 - 1), default="1")
     add(
@@ -72,6 +74,16 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         kind=number(10, 86400),
         default=str(limits.max_duration_seconds),
     )
+    add(
+        parser,
+        "--only-when-idle",
+        environment,
+        "true: a model in memory is not unloaded to time its load; or false",
+        kind=_truth,
+        default="true",
+    )
+    add(parser, "--gpu-url", environment, "GPU exporter; without a path: its /metrics", default="")
+    add(parser, "--gpu-uuids", environment, "GPUs, with commas between them; none: all of it", default="")
     for flag, described, default in _TIMEOUTS:
         add(parser, flag, environment, described, kind=number(1, 86400), default=default)
     add(parser, "--api-key-file", environment, "file with the engine's API key", default="")
@@ -86,6 +98,7 @@ def _target(arguments: argparse.Namespace) -> Target:
     ca_pem = Path(arguments.ca_file).read_text(encoding="utf-8") if arguments.ca_file else None
     if ca_pem is not None:
         _check_ca(arguments.ca_file, ca_pem)
+    uuids = [uuid.strip() for uuid in arguments.gpu_uuids.split(",") if uuid.strip()]
     return Target(
         url=arguments.url.rstrip("/"),
         model=arguments.model,
@@ -95,7 +108,15 @@ def _target(arguments: argparse.Namespace) -> Target:
         connect_seconds=arguments.connect_seconds,
         first_byte_seconds=arguments.first_byte_seconds,
         idle_seconds=arguments.idle_seconds,
+        engine=arguments.engine,
+        gpus=GpuSite(arguments.gpu_url, tuple(uuids)) if arguments.gpu_url else None,
     )
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text == "true"
 
 
 def _check_ca(name: str, pem: str) -> None:
@@ -112,7 +133,9 @@ def _spec(arguments: argparse.Namespace) -> ModelProfileSpec:
         suite=arguments.suite,
         seed=arguments.seed,
         limits=ProfileLimits(
-            max_duration_seconds=arguments.max_duration_seconds, max_tokens=arguments.max_tokens
+            max_duration_seconds=arguments.max_duration_seconds,
+            max_tokens=arguments.max_tokens,
+            only_when_idle=arguments.only_when_idle,
         ),
     )
 

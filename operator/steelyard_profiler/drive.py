@@ -9,7 +9,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -95,6 +95,27 @@ class Drive:
         return found or Failure(
             "NoModels", f"{address} lists no model: load one, or name models in the spec."
         )
+
+    async def call(
+        self, path: str, body: Mapping[str, object] | None = None, *, seconds: float
+    ) -> bytes | None:
+        """The answer of the engine's own API, beside /v1, to GET, or to POST of a body; None for any other
+        answer than 200 in time."""
+        address = self._target.url.removesuffix("/v1") + path
+        method = "GET" if body is None else "POST"
+        try:
+            async with asyncio.timeout(seconds):
+                request = self._client.build_request(
+                    method, address, json=body, headers=self._headers(), extensions=self._extensions()
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    answer = await _bounded(response)
+                finally:
+                    await response.aclose()
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError):
+            return None
+        return answer if response.status_code == 200 else None
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": self._target.authorization} if self._target.authorization else {}

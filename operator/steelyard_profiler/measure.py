@@ -23,17 +23,23 @@ def performance(replies: Sequence[Reply]) -> Performance | None:
     if not replies:
         return None
     first_ms = [round(1000 * reply.first_seconds) for reply in replies]
-    decoding = [
+    decoding = decode_tokens_per_second(replies)
+    reading = [reply.prompt_tokens / reply.first_seconds for reply in replies if reply.first_seconds > 0]
+    return Performance(
+        ttft_ms=Ttft(p50=round(median(first_ms)), p95=round(_quantile(first_ms, 0.95))),
+        output_tokens_per_second=max(1, round(decoding)) if decoding else None,
+        prompt_tokens_per_second=max(1, round(median(reading))) if reading else None,
+    )
+
+
+def decode_tokens_per_second(replies: Sequence[Reply]) -> float | None:
+    """The median speed of decoding; None where no answer is long enough to tell."""
+    speeds = [
         (reply.output_tokens - 1) / reply.rest_seconds
         for reply in replies
         if reply.output_tokens >= LEAST_OUTPUT_TOKENS and reply.rest_seconds > 0
     ]
-    reading = [reply.prompt_tokens / reply.first_seconds for reply in replies if reply.first_seconds > 0]
-    return Performance(
-        ttft_ms=Ttft(p50=round(median(first_ms)), p95=round(_quantile(first_ms, 0.95))),
-        output_tokens_per_second=max(1, round(median(decoding))) if decoding else None,
-        prompt_tokens_per_second=max(1, round(median(reading))) if reading else None,
-    )
+    return median(speeds) if speeds else None
 
 
 def amortised_price(usd_per_hour: str, measured: Performance | None) -> TokenPrice | None:

@@ -1,4 +1,4 @@
-"""One run: speed, then the suite's probes in rounds, within the budgets of the profile.
+"""One run: what loading takes, speed, then the suite's probes in rounds, within the budgets of the profile.
 
 Rule 1. Budgets are hard: a request is sent only when its prompt and longest answer still fit, and the clock
         ends a request that would outlast it.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from steelyard.api.backend import Capabilities
+from steelyard.api.backend import Capabilities, Engine
 from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS
 from steelyard.api.profile import (
     Category,
@@ -26,11 +26,13 @@ from steelyard.api.profile import (
     ModelProfileSpec,
     Performance,
     Quality,
+    ResourceUse,
     Run,
 )
-from steelyard_profiler import measure, quality, workload
+from steelyard_profiler import loading, measure, quality, resources, workload
 from steelyard_profiler.drive import BYTES_PER_TOKEN, Drive
 from steelyard_profiler.probe import Probe
+from steelyard_profiler.sampling import Sampler
 from steelyard_profiler.target import Failure, Reply, Severity, Target
 
 MOST_FAILURES_IN_A_ROW = 3
@@ -74,6 +76,8 @@ class Result:
     """What the model can do; None when the run failed."""
     performance: Performance | None = None
     """How fast it is."""
+    resources: ResourceUse | None = None
+    """What it takes of its GPUs or of its engine's memory; None where nobody tells."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     """What was seen."""
     failure: Failure | None = None
@@ -87,8 +91,8 @@ OnProgress = Callable[[Progress], None]
 
 async def profile(target: Target, spec: ModelProfileSpec, on_progress: OnProgress) -> Result:
     """Measure one model; never raises for what an engine does."""
-    async with Drive(target) as drive:
-        return await _Run(drive, spec, on_progress).result()
+    async with Drive(target) as drive, Sampler(target.gpus) as sampler:
+        return await _Run(target, drive, sampler, spec, on_progress).result()
 
 
 def failed(spec: ModelProfileSpec, failure: Failure, now: datetime) -> Result:
@@ -108,15 +112,27 @@ class _Stop(Exception):
 class _Run:
     """The state of one run."""
 
-    def __init__(self, drive: Drive, spec: ModelProfileSpec, on_progress: OnProgress) -> None:
+    def __init__(
+        self,
+        target: Target,
+        drive: Drive,
+        sampler: Sampler,
+        spec: ModelProfileSpec,
+        on_progress: OnProgress,
+    ) -> None:
+        self._target = target
         self._drive = drive
+        self._sampler = sampler
         self._spec = spec
         self._on_progress = on_progress
         self._started = time.monotonic()
         self._nonce = secrets.token_hex(8)
         self._tokens = 0
         self._failures = 0
+        self._cold_load_ms: int | None = None
+        self._memory_mib: int | None = None
         self._timed: list[Reply] = []
+        self._timed_samples = 0
         self._passed: dict[tuple[Category, Level], int] = defaultdict(int)
         self._samples: dict[tuple[Category, Level], int] = defaultdict(int)
         self._output_tokens: dict[Category, int] = defaultdict(int)
@@ -127,6 +143,7 @@ class _Run:
         began = datetime.now(UTC).replace(microsecond=0)
         stopped: Failure | None = None
         try:
+            await self._measure_load()
             await self._measure_speed()
             await self._ask_probes(workload.probes(self._spec.suite, self._spec.seed))
         except _Stop as stop:
@@ -152,10 +169,24 @@ class _Run:
             fingerprint,
             run,
             quality=quality.overall([self._score(category) for category in workload.TEMPLATES]),
-            performance=measure.performance(self._timed),
+            performance=self._performance(),
+            resources=self._resources(),
             capabilities=Capabilities(**seen),
             note=" ".join(self._notes(stopped)),
         )
+
+    def _performance(self) -> Performance | None:
+        speed = measure.performance(self._timed)
+        if speed is None and self._cold_load_ms is None:
+            return None
+        return (speed or Performance()).model_copy(update={"cold_load_ms": self._cold_load_ms})
+
+    def _resources(self) -> ResourceUse | None:
+        speed = measure.decode_tokens_per_second(self._timed)
+        used = resources.use(self._sampler.samples, self._timed_samples, speed) or ResourceUse()
+        if used.memory_mib is None:
+            used = used.model_copy(update={"memory_mib": self._memory_mib})
+        return used if used != ResourceUse() else None
 
     def _notes(self, stopped: Failure | None) -> Iterable[str]:
         if stopped:
@@ -173,14 +204,35 @@ class _Run:
         samples = sum(level.samples for level in levels)
         return quality.category_score(category, levels, self._output_tokens[category] / samples)
 
+    async def _measure_load(self) -> None:
+        if self._target.engine is not Engine.OLLAMA:
+            return
+        limits = self._spec.limits
+        self._cold_load_ms = await loading.cold_load_ms(
+            self._drive,
+            self._target.model,
+            seconds=min(self._target.first_byte_seconds, limits.max_duration_seconds),
+            may_unload=not limits.only_when_idle,
+        )
+
     async def _measure_speed(self) -> None:
+        try:
+            await self._time_requests()
+        finally:
+            self._timed_samples = len(self._sampler.samples)
+        if self._target.engine is Engine.OLLAMA:
+            self._memory_mib = await loading.memory_mib(self._drive, self._target.model)
+
+    async def _time_requests(self) -> None:
         limits = self._spec.limits
         words = LOAD_PROMPT_TOKENS * 3 // 4
         total, done = SPEED_REQUESTS + 1, 0
         await self._answer(_WARM_UP, 8)
+        began = time.monotonic()
+        await self._sampler.take()
         while done < SPEED_REQUESTS and words >= 16:
             cost = 2 * words + LOAD_OUTPUT_TOKENS
-            seconds = time.monotonic() - self._started
+            seconds = time.monotonic() - began
             if self._tokens + cost > SPEED_SHARE * limits.max_tokens:
                 return
             if seconds > SPEED_SHARE * limits.max_duration_seconds:
@@ -193,6 +245,7 @@ class _Run:
                 continue
             if done == 0 and not self._timed:
                 words = max(16, words * LOAD_PROMPT_TOKENS // max(1, reply.prompt_tokens))
+            await self._sampler.take()
             self._timed.append(reply)
             done += 1
         self._on_progress(Progress(None, total, total))
@@ -205,6 +258,7 @@ class _Run:
             totals[probe.category] += 1
         for probe in probes:
             reply = await self._answer(probe.question, probe.max_tokens)
+            await self._sampler.take(sparing=True)
             done[probe.category] += 1
             if reply is not None:
                 is_right = probe.accepts(reply.text)

@@ -24,6 +24,7 @@ from steelyard.api.profile import (
     ModelProfileStatus,
     Performance,
     Quality,
+    ResourceUse,
     Run,
 )
 from steelyard_profiler import measure, quality
@@ -49,7 +50,8 @@ def status(profile: ModelProfile, result: Result, cost: Cost | None, now: dateti
         update |= {
             "fingerprint": result.fingerprint,
             "quality": result.quality,
-            "performance": result.performance,
+            "performance": _performance(profile.status, result),
+            "resources": result.resources,
             "price": measure.amortised_price(cost.usd_per_hour, result.performance) if cost else None,
             "capabilities": result.capabilities,
         }
@@ -70,6 +72,15 @@ def status(profile: ModelProfile, result: Result, cost: Cost | None, now: dateti
     )
 
 
+def _performance(before: ModelProfileStatus, result: Result) -> Performance | None:
+    """The speed that was measured, with the earlier time to load where the model was in memory this time."""
+    now, earlier, mark = result.performance, before.performance, before.fingerprint
+    if now is None or earlier is None or now.cold_load_ms is not None:
+        return now
+    digests = {mark.model_digest if mark else None, result.fingerprint.model_digest} - {None}
+    return now if len(digests) > 1 else now.model_copy(update={"cold_load_ms": earlier.cold_load_ms})
+
+
 def unresolved(profile: ModelProfile, fact: Fact, now: datetime) -> ModelProfileStatus:
     """The profile's new status when no run could begin, for this reason."""
     return _with_facts(profile, profile.status, (fact, Fact("Ready", False, fact.reason, fact.message)), now)
@@ -85,7 +96,7 @@ def encode(result: Result) -> str:
         ]
         for category in (result.quality.categories if result.quality else ())
     }
-    speed = result.performance
+    speed, used = result.performance, result.resources
     value = {
         "v": 1,
         "reason": result.failure.reason if result.failure else None,
@@ -97,6 +108,7 @@ def encode(result: Result) -> str:
         "tokens": result.run.tokens_used,
         "quality": cells,
         "speed": speed.model_dump(mode="json", by_alias=True, exclude_none=True) if speed else None,
+        "resources": used.model_dump(mode="json", by_alias=True, exclude_none=True) if used else None,
         "capabilities": result.capabilities.model_dump(mode="json", by_alias=True, exclude_none=True),
         "end": True,
     }
@@ -140,6 +152,7 @@ class _Line(BaseModel):
     tokens: Annotated[int, Field(ge=0, le=2**53)]
     quality: Annotated[dict[Category, tuple[_Count, _Count, _Count, _Mean]], Field(max_length=10)]
     speed: Performance | None
+    resources: ResourceUse | None = None
     capabilities: Capabilities
     end: Literal[True]
 
@@ -155,6 +168,7 @@ class _Line(BaseModel):
             ),
             quality=self._quality() if self.quality else None,
             performance=self.speed,
+            resources=self.resources,
             capabilities=self.capabilities,
             failure=failure,
             note="" if failure else self.message,

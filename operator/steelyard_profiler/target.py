@@ -6,6 +6,18 @@ Invariant: a failure is a value with a sentence for people, never an exception, 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from steelyard.api.backend import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSite:
+    """Where a target's GPUs are told of."""
+
+    url: str
+    """The exporter; no path means /metrics."""
+    uuids: tuple[str, ...] = ()
+    """The GPUs; empty: all that it tells of."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -27,6 +39,10 @@ class Target:
     """From the request sent to the first piece of the answer."""
     idle_seconds: float = 120
     """Between two pieces of the answer."""
+    engine: Engine = Engine.OPENAI
+    """What it is, where that is known: Ollama is asked for more than answers."""
+    gpus: GpuSite | None = None
+    """Where its GPUs are told of; None: nowhere."""
 
 
 class Severity(StrEnum):

@@ -13,16 +13,22 @@ ROOT = Path(__file__).parents[2]
 SOURCE_ROOTS = ("core", "operator", "gateway", "cli")
 
 PROGRAMS = "programs are strangers else"
-APART = "The gateway and the profiler are strangers"
+APART = "The gateway and the agent are strangers to the profiler"
 CORE = "are strangers and stand on api"
 PURE = "api and routing do no I/O"
+MEMORY = "memory knows api and telemetry only"
 API = "api needs pydantic and the standard library only"
 KOPF = "Only the operator knows kopf"
+AGENT = "Only the agent knows NVML"
 
 OFFENCES: Mapping[str, tuple[str, str, str]] = {
     "the core imports a program": ("core/steelyard/files", "steelyard_gateway", PROGRAMS),
     "the core imports the command line": ("core/steelyard/api", "steelyard_cli", PROGRAMS),
     "the gateway imports the profiler": ("gateway/steelyard_gateway", "steelyard_profiler", APART),
+    "the agent imports the profiler": ("operator/steelyard_agent", "steelyard_profiler", APART),
+    "the agent imports the operator": ("operator/steelyard_agent", "steelyard_operator", PROGRAMS),
+    "the operator imports the agent": ("operator/steelyard_operator", "steelyard_agent", PROGRAMS),
+    "the profiler imports the agent": ("operator/steelyard_profiler", "steelyard_agent", PROGRAMS),
     "the gateway imports the operator": ("gateway/steelyard_gateway", "steelyard_operator", PROGRAMS),
     "the profiler imports the operator": ("operator/steelyard_profiler", "steelyard_operator", PROGRAMS),
     "the profiler imports the gateway": ("operator/steelyard_profiler", "steelyard_gateway", PROGRAMS),
@@ -42,7 +48,12 @@ OFFENCES: Mapping[str, tuple[str, str, str]] = {
     "api reads the environment": ("core/steelyard/api", "os", PURE),
     "api writes YAML": ("core/steelyard/api", "ruamel.yaml", PURE),
     "api decodes with msgspec": ("core/steelyard/api", "msgspec", API),
+    "memory imports routing": ("core/steelyard/memory", "steelyard.routing", MEMORY),
+    "memory imports kube": ("core/steelyard/memory", "steelyard.kube", MEMORY),
+    "telemetry imports memory": ("core/steelyard/telemetry", "steelyard.memory", CORE),
+    "memory looks at the clock": ("core/steelyard/memory", "time", PURE),
     "the gateway watches with kopf": ("gateway/steelyard_gateway", "kopf", KOPF),
+    "the profiler asks NVML": ("operator/steelyard_profiler", "pynvml", AGENT),
 }
 
 

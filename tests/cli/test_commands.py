@@ -244,10 +244,13 @@ def test_the_gateway_says_in_a_line_why_it_cannot_start(steelyard: Steelyard, fo
     assert all(json.loads(entry)["level"] == "INFO" for entry in log)
 
 
-def test_a_command_without_its_packages_says_how_to_get_them() -> None:
-    without_kopf = "import sys; sys.modules['kopf'] = None; from steelyard_cli.__main__ import main; "
-    words = [sys.executable, "-c", without_kopf + "sys.exit(main(['operator', '--help']))"]
+@pytest.mark.parametrize(
+    ("word", "package", "extra"), [("operator", "kopf", "kubernetes"), ("agent", "pynvml", "agent")]
+)
+def test_a_command_without_its_packages_says_how_to_get_them(word: str, package: str, extra: str) -> None:
+    without = f"import sys; sys.modules[{package!r}] = None; from steelyard_cli.__main__ import main; "
+    words = [sys.executable, "-c", without + f"sys.exit(main([{word!r}, '--help']))"]
     ended = subprocess.run(words, capture_output=True, text=True)
 
-    said = "steelyard operator needs kopf: pip install 'steelyard[kubernetes]'\n"
+    said = f"steelyard {word} needs {package}: pip install 'steelyard[{extra}]'\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)

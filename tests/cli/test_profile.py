@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakes.gpu_exporter import Card, gpu_exporter
+from fakes.loading_ollama import LoadingOllama, Stored
 from fakes.profiled_engine import Fault, ProfiledEngine
 from steelyard.api import conditions
 from steelyard.api.profile import ModelProfile, automatic_name
@@ -63,6 +65,28 @@ def test_a_model_gets_a_profile_of_its_own_and_the_backends_file_stays(
     assert found.status.quality.overall.score_percent == 100
     assert said(found, "Ready") == ("True", "Measured")
     assert path.read_text() == before
+
+
+def test_the_exporter_that_a_backend_names_is_read(tmp_path: Path, engine: ProfiledEngine) -> None:
+    with gpu_exporter(Card(used=16021)) as exporter:
+        write(
+            tmp_path,
+            engine.url,
+            more=f"  models: [{{name: m}}]\n  metrics: {{gpu: {{url: '{exporter.url}'}}}}",
+        )
+        assert run(tmp_path) == [Outcome("m", "alpha")]
+    found = profiles(tmp_path)["m"].status.resources
+    assert found and found.memory_mib == 16021
+
+
+def test_of_an_ollama_the_time_to_load_is_measured(tmp_path: Path) -> None:
+    with ProfiledEngine(ollama=LoadingOllama([Stored("m:latest", 700)])).running() as engine:
+        path = write(tmp_path, engine.url)
+        path.write_text(path.read_text().replace("OpenAI", "Ollama"))
+        assert run(tmp_path) == [Outcome("m", "alpha")]
+    status = profiles(tmp_path)["m"].status
+    assert status.performance and status.performance.cold_load_ms is not None
+    assert status.resources and status.resources.memory_mib == 700
 
 
 def test_an_existing_profile_is_used_and_its_comments_stay(tmp_path: Path, engine: ProfiledEngine) -> None:

@@ -43,7 +43,7 @@ def test_every_reason_of_fresh_is_told() -> None:
 def test_the_paths_of_probes_are_those_that_are_asked(engine: Engine) -> None:
     [row] = re.findall(rf"^\| {engine} \| (.*) \|$", PAGE, re.MULTILINE)
     paths = engines.paths(engine, "/v1")
-    asked = {paths.models, paths.health, *paths.versions, *paths.activities}
+    asked = {paths.models, paths.health, *paths.settings, *paths.load}
 
     assert {path for path in asked if f"`{path}`" not in row} == set()
 

@@ -9,8 +9,10 @@ from steelyard_operator import facts, profiles
 
 ROOT = Path(__file__).parents[2]
 API, PAGE = ROOT / "docs" / "api", ROOT / "docs" / "kubernetes.md"
+OLLAMA = ROOT / "docs" / "ollama.md"
 OPERATOR, PROFILER = ROOT / "operator" / "steelyard_operator", ROOT / "operator" / "steelyard_profiler"
 ROUTING, GATEWAY = ROOT / "core" / "steelyard" / "routing", ROOT / "gateway" / "steelyard_gateway"
+MEMORY = ROOT / "core" / "steelyard" / "memory"
 CLI_PROFILE = ROOT / "cli" / "steelyard_cli" / "profile.py"
 
 FAILURE = r'\bFailure\(\s*"(\w+)"'
@@ -53,7 +55,13 @@ def of_backends() -> Pairs:
     unresolved = r'Unresolved\(\s*"(\w+)",\s*"(\w+)"'
     found = well("Accepted", "ResolvedRefs") | facts_in(OPERATOR / "backends.py") | problems_of("backend")
     found |= pairs(unresolved, ROUTING / "endpoints.py", ROUTING / "compiling.py")
-    return found | failures_in("Reachable", OPERATOR / "probing.py")
+    found |= failures_in("Reachable", OPERATOR / "probing.py")
+    return found | facts_in(OPERATOR / "keepers.py") | of_memory()
+
+
+def of_memory() -> Pairs:
+    text = "".join(file.read_text() for file in MEMORY.glob("*.py"))
+    return {("Loaded", reason) for reason in re.findall(r'\bProblem\(\s*"(\w+)"', text)}
 
 
 def of_profiles() -> Pairs:
@@ -88,6 +96,13 @@ def told(page: Path) -> Pairs:
 )
 def test_the_reasons_of_a_kind_are_those_that_the_code_gives(page: str, given: Pairs) -> None:
     assert told(API / f"{page}.md") == given
+
+
+def test_the_reasons_of_memory_are_on_the_page_of_ollama() -> None:
+    [table] = re.findall(r"^\| reason \| \|\n\|---\|---\|\n((?:\|.*\n)+)", OLLAMA.read_text(), re.M)
+
+    told = {("Loaded", row.split("|")[1].strip()) for row in table.splitlines()}
+    assert told == facts_in(OPERATOR / "keepers.py") | of_memory()
 
 
 def test_what_to_do_is_told_for_every_failure_of_a_job() -> None:

@@ -30,6 +30,7 @@ from steelyard_gateway.parts import Gateway
 from steelyard_gateway.ports import Headers, Reply, Routed
 from steelyard_gateway.shares import Fleet
 from steelyard_gateway.upstream.client import Client
+from steelyard_gateway.warmth import Warmth
 
 SECONDS = 10.0
 """Nothing in a test takes longer, unless it hangs."""
@@ -59,9 +60,9 @@ def endpoint(port: int, backend: str = "engine", timeouts: Timeouts | None = Non
     )
 
 
-def candidate(place: Endpoint, model: str = "tiny") -> Candidate:
+def candidate(place: Endpoint, model: str = "tiny", **more: Any) -> Candidate:
     """A pair of a model and the backend of this endpoint."""
-    return Candidate(model, place.backend, (), {}, Location.LOCAL, (place,), Price(None, None), {})
+    return Candidate(model, place.backend, (), {}, Location.LOCAL, (place,), Price(None, None), {}, **more)
 
 
 class _Asked(msgspec.Struct):
@@ -312,7 +313,8 @@ class RunningGateway:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         deadlines = Deadlines()
         client = Client(deadlines, self._keep_seconds)
-        self.admission = Admission(deadlines, perf_counter, Fleet())
+        self.warmth = Warmth(perf_counter)
+        self.admission = Admission(deadlines, perf_counter, Fleet(), self.warmth)
         gateway = Gateway(
             self.router, self.endpoints, self.recorder, client, self.admission, deadlines, RetryBudget()
         )

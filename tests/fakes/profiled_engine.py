@@ -10,6 +10,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from fakes.loading_ollama import LoadingOllama
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Category, Level
 from steelyard_profiler import workload
@@ -53,6 +54,8 @@ class ProfiledEngine:
     """How it fails."""
     models: Any = ("m",)
     """What it lists."""
+    ollama: LoadingOllama | None = None
+    """What answers below /api; None: nothing."""
     first_token_seconds: float = 0
     """Its latency law: until the first token."""
     token_seconds: float = 0
@@ -123,6 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        if self._is_native():
+            return
         if self.profiled.fault is Fault.HTML:
             self._whole(200, "text/html", b"<html>secret page</html>")
             return
@@ -132,12 +137,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         engine = self.profiled
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        sent = self.rfile.read(int(self.headers["content-length"]))
+        if self._is_native(sent):
+            return
+        body = json.loads(sent)
         engine.bodies.append(body)
         engine.headers.append({name.lower(): value for name, value in self.headers.items()})
         question = body["messages"][0]["content"]
         if not self._refused(body, question):
             self._stream(body, question)
+
+    def _is_native(self, sent: bytes | None = None) -> bool:
+        """Whether Ollama's own API was asked, which then has answered."""
+        if self.profiled.ollama is None or not self.path.startswith("/api/"):
+            return False
+        status, body = self.profiled.ollama.answer(self.path, sent)
+        self._whole(status, "application/json", body)
+        return True
 
     def _refused(self, body: dict[str, Any], question: str) -> bool:
         fault = self.profiled.fault

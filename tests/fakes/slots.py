@@ -1,7 +1,7 @@
 """HandTimer and endpoints with a limit, for tests of slots and queues."""
 
 from fakes.gateways import candidate, endpoint
-from steelyard.routing.table import Endpoint, Table
+from steelyard.routing.table import Attempt, Table
 from steelyard_gateway.deadlines import Watched
 from steelyard_gateway.shares import Fleet
 
@@ -32,11 +32,11 @@ class HandTimer:
             item.on_late(self.now)
 
 
-def limited(port: int, limit: int | None) -> Endpoint:
-    """An endpoint that may have so many requests at once."""
-    return endpoint(port, max_concurrency=limit)
+def limited(port: int, limit: int | None) -> Attempt:
+    """A model at an endpoint that may have so many requests at once."""
+    return candidate(endpoint(port, max_concurrency=limit)).attempts[0]
 
 
-def table(*endpoints: Endpoint) -> Table:
-    """A table of these endpoints."""
-    return Table(candidates=tuple(candidate(one) for one in endpoints))
+def table(*attempts: Attempt) -> Table:
+    """A table of these."""
+    return Table(candidates=tuple(one.candidate for one in attempts))

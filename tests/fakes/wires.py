@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fakes import gateways
 from steelyard_gateway.deadlines import Deadlines, Watched
 from steelyard_gateway.ports import Headers
+from steelyard_gateway.repeated import LatestHead
 from steelyard_gateway.upstream.call import Call
 from steelyard_gateway.upstream.connection import Connection
 from steelyard_gateway.upstream.failure import BAD_FRAMING, Failure
@@ -68,7 +69,9 @@ class Ear:
         self.status = 0
         self.body = b""
         self.ends: list[Failure | None] = []
-        self.call = Call(gateways.endpoint(1), b"request", self, False)
+        self.chunks = 0
+        """Chunks that came with their framing."""
+        self.call = Call(gateways.endpoint(1), b"request", self, True)
         self._cancels_at = cancels_at
 
     def on_head(self, status: int, headers: Headers) -> None:
@@ -85,6 +88,11 @@ class Ear:
     def on_end(self) -> None:
         assert self.status and not self.ends
         self.ends.append(None)
+
+    def on_chunk(self, chunk: bytes, start: int) -> None:
+        """The content of a chunk of a stream."""
+        self.chunks += 1
+        self.on_data(chunk[start:-2])
 
     def on_whole(self, headers: Headers, body: bytes) -> None:
         assert not self.status and not self.ends
@@ -108,7 +116,7 @@ class Line:
         self.wire = Wire()
         self.redialled: list[Call] = []
         self._free = True
-        self.connection = Connection(Timeless(), 4.0, self._freed, self._lost)
+        self.connection = Connection(Timeless(), 4.0, LatestHead(), self._freed, self._lost)
         self.connection.connection_made(self.wire)
 
     @property

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from fakes.slots import ALONE, HandTimer, limited, table
-from steelyard_gateway.admission import Admission, Reason, Refusal, Ticket
+from steelyard_gateway.admission import Admission
 from steelyard_gateway.deadlines import NEVER
+from steelyard_gateway.lines import Reason, Refusal, Ticket
 from steelyard_gateway.shares import Fleet
 
 
@@ -30,50 +31,50 @@ class Person:
 
 
 class Place:
-    """An Admission with its endpoints."""
+    """An Admission with its endpoints, as attempts."""
 
     def __init__(self, *limits: int | None, fleet: Fleet = ALONE) -> None:
         self.timer = HandTimer()
         self.admission = Admission(self.timer, self.timer, fleet)
-        self.endpoints = [limited(8000 + place, limit) for place, limit in enumerate(limits)]
-        self.names = [one.name for one in self.endpoints]
+        self.attempts = [limited(8000 + place, limit) for place, limit in enumerate(limits)]
+        self.names = [one.endpoint.name for one in self.attempts]
 
     def fill(self, place: int = 0) -> None:
         """Take every slot."""
-        while self.admission.enter(self.endpoints[place]):
+        while self.admission.enter(self.attempts[place]):
             pass
 
     def wait(self, *places: int, deadline: float = NEVER) -> tuple[Person, Ticket]:
         """Somebody who waits there."""
         person = Person()
-        ticket = self.admission.wait([self.endpoints[place] for place in places], person, deadline)
+        ticket = self.admission.wait([self.attempts[place] for place in places], person, deadline)
         assert isinstance(ticket, Ticket)
         return person, ticket
 
     def refusal(self, *places: int) -> Refusal:
         """What somebody is told who may not wait there."""
-        refusal = self.admission.wait([self.endpoints[place] for place in places], Person(), NEVER)
+        refusal = self.admission.wait([self.attempts[place] for place in places], Person(), NEVER)
         assert isinstance(refusal, Refusal)
         return refusal
 
     def leave(self, place: int = 0) -> None:
-        self.admission.leave(self.endpoints[place])
+        self.admission.leave(self.attempts[place])
 
 
 def test_so_many_are_let_in_as_the_limit_says() -> None:
     place = Place(2)
-    one = place.endpoints[0]
+    one = place.attempts[0]
     assert [place.admission.enter(one) for _ in range(3)] == [True, True, False]
-    assert place.admission.is_full(one)
+    assert place.admission.is_full(one.endpoint)
     place.leave()
-    assert not place.admission.is_full(one)
+    assert not place.admission.is_full(one.endpoint)
     assert place.admission.enter(one)
 
 
 def test_an_endpoint_without_a_limit_is_never_full() -> None:
     place = Place(None)
-    assert all(place.admission.enter(place.endpoints[0]) for _ in range(1000))
-    assert not place.admission.is_full(place.endpoints[0])
+    assert all(place.admission.enter(place.attempts[0]) for _ in range(1000))
+    assert not place.admission.is_full(place.attempts[0].endpoint)
     place.leave()
 
 
@@ -84,7 +85,7 @@ def test_a_freed_slot_goes_to_who_waits_longest() -> None:
     second, _ = place.wait(0)
     place.leave()
     assert (first.told, second.told) == (place.names, [])
-    assert not place.admission.enter(place.endpoints[0])
+    assert not place.admission.enter(place.attempts[0])
 
 
 def test_who_waits_at_several_endpoints_gets_the_first_that_frees_and_no_second() -> None:
@@ -95,7 +96,7 @@ def test_who_waits_at_several_endpoints_gets_the_first_that_frees_and_no_second(
     place.leave(1)
     place.leave(0)
     assert person.told == [place.names[1]]
-    assert place.admission.enter(place.endpoints[0])
+    assert place.admission.enter(place.attempts[0])
 
 
 def test_who_waits_at_one_of_several_endpoints_has_its_turn_among_those_who_wait_at_all() -> None:
@@ -144,7 +145,7 @@ def test_who_waited_long_enough_is_refused_and_gets_no_slot_later() -> None:
 def test_a_deadline_that_has_passed_is_refused_at_once() -> None:
     place = Place(1)
     place.fill()
-    refusal = place.admission.wait(place.endpoints, Person(), place.timer.now)
+    refusal = place.admission.wait(place.attempts, Person(), place.timer.now)
     assert isinstance(refusal, Refusal)
     assert refusal.reason is Reason.LATE
 
@@ -173,7 +174,7 @@ def test_a_refusal_by_several_endpoints_says_how_many() -> None:
 
 def test_a_gateway_without_a_slot_queues_nothing() -> None:
     place = Place(1, fleet=Fleet(frozenset({"a", "b"}), "b"))
-    assert not place.admission.enter(place.endpoints[0])
+    assert not place.admission.enter(place.attempts[0])
     refusal = place.refusal(0)
     assert (refusal.reason, refusal.retry_after_seconds) == (Reason.NO_SHARE, 1)
     assert refusal.words.endswith("and all of them are for other gateways")
@@ -263,8 +264,8 @@ def test_a_new_table_sends_who_waits_to_decide_anew_in_order() -> None:
     place.fill(1)
     people = [Orderly() for _ in range(3)]
     for person, places in zip(people, ([0], [1], [0, 1]), strict=True):
-        place.admission.wait([place.endpoints[number] for number in places], person, NEVER)
-    place.admission.follow(table(*place.endpoints))
+        place.admission.wait([place.attempts[number] for number in places], person, NEVER)
+    place.admission.follow(table(*place.attempts))
     assert order == people
     assert not place.admission.waiting()
 
@@ -281,10 +282,10 @@ def test_an_endpoint_that_left_and_came_back_still_has_its_requests() -> None:
     place = Place(2)
     place.fill()
     place.admission.follow(table())
-    place.admission.follow(table(*place.endpoints))
-    assert not place.admission.enter(place.endpoints[0])
+    place.admission.follow(table(*place.attempts))
+    assert not place.admission.enter(place.attempts[0])
     place.leave()
-    assert place.admission.enter(place.endpoints[0])
+    assert place.admission.enter(place.attempts[0])
 
 
 def test_many_who_fail_as_soon_as_they_are_let_in_all_have_their_turn() -> None:
@@ -292,10 +293,10 @@ def test_many_who_fail_as_soon_as_they_are_let_in_all_have_their_turn() -> None:
     place.fill()
     people = [Person(then=lambda _: place.leave()) for _ in range(1024)]
     for person in people:
-        place.admission.wait(place.endpoints, person, NEVER)
+        place.admission.wait(place.attempts, person, NEVER)
     place.leave()
     assert all(person.told == place.names for person in people)
-    assert place.admission.enter(place.endpoints[0])
+    assert place.admission.enter(place.attempts[0])
 
 
 def test_what_waits_and_what_was_refused_is_counted_by_backend() -> None:

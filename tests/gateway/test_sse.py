@@ -38,6 +38,31 @@ def test_a_piece_of_whole_events_is_passed_as_the_same_object() -> None:
     assert sse.Events((usage.hide,)).whole(EVENT) is EVENT
 
 
+def framed(content: bytes) -> bytes:
+    """The content as a chunk."""
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def test_a_chunk_of_whole_events_passes_as_it_is_unless_something_is_to_be_changed() -> None:
+    told = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+
+    assert sse.Events((usage.hide,)).takes(framed(EVENT))
+    assert not sse.Events((usage.hide,)).takes(framed(told))
+    assert not sse.Events().takes(framed(EVENT[:-1]))
+    assert not sse.Events((Signer("x").events,), is_signed=True).takes(framed(EVENT))
+    waits = sse.Events()
+    waits.whole(b"data: ")
+    assert not waits.takes(framed(b"x\n\n"))
+
+
+def test_events_in_chunks_are_counted_and_the_closing_one_is_seen() -> None:
+    events = sse.Events()
+
+    assert events.takes(framed(EVENT)) and events.takes(framed(EVENT * 2)) and not events.is_done()
+    assert events.takes(framed(DONE)) and events.is_done()
+    assert events.number == 4
+
+
 def test_an_unfinished_event_waits_for_its_end() -> None:
     events = sse.Events()
 

@@ -99,7 +99,23 @@ _SERVICE_BACKEND = {
     "timeouts": {"connectSeconds": 1, "firstByteSeconds": 2, "idleSeconds": 3, "totalSeconds": 4},
     "usage": "AsAsked",
     "probe": {"intervalSeconds": 5, "timeoutSeconds": 1, "unhealthyAfter": 2},
+    "metrics": {
+        "engine": {"path": "/stats", "intervalSeconds": 5},
+        "gpu": {"source": "Dcgm", "url": "http://dcgm.gpu-operator.svc:9400/metrics"},
+    },
     "profiling": {"mode": "Manual", "maxProfiles": 0, "template": _OPTIONS, "retainHours": 0},
+}
+
+_OLLAMA_BACKEND = {
+    "engine": "Ollama",
+    "url": "http://h:11434",
+    "memory": {
+        "budgetMiB": 22000,
+        "pinned": ["llama3:8b"],
+        "preload": ["qwen3:4b"],
+        "evict": "Never",
+        "keepAliveSeconds": 300,
+    },
 }
 
 _POLICY = {
@@ -135,6 +151,7 @@ _POLICY = {
 FULL_SPECS: list[tuple[str, Json]] = [
     ("LLMBackend", _SERVICE_BACKEND),
     ("LLMBackend", URL_BACKEND),
+    ("LLMBackend", _OLLAMA_BACKEND),
     ("ModelProfile", {"backendRef": {"name": "vllm"}, "model": "llama", "suspend": True, **_OPTIONS}),
     ("RoutingPolicy", _POLICY),
 ]
@@ -159,8 +176,23 @@ FULL_STATUS: dict[str, Json] = {
         "conditions": [condition("Accepted"), condition("Ready", "All 2 endpoints answer.")],
         "location": "Local",
         "engineVersion": "0.32.0",
-        "summary": {"models": 1, "endpoints": "2/2"},
+        "summary": {"models": 1, "endpoints": "2/2", "gpuMemory": "17/22Gi"},
         "models": [{"name": "llama", "digest": _DIGEST, "contextTokens": 131072, "endpoints": 2}],
+        "gpus": [
+            {
+                "uuid": "GPU-1",
+                "name": "NVIDIA L4",
+                "memoryTotalMiB": 23034,
+                "memoryUsedMiB": 17408,
+                "utilizationPercent": 40,
+                "temperatureCelsius": 60,
+                "powerWatts": 60,
+                "source": "Dcgm",
+            }
+        ],
+        "gpuExporters": [
+            {"endpoint": "10.244.0.7:8000", "url": "http://10.244.0.9:9400/metrics", "uuids": ["GPU-1"]}
+        ],
     },
     "ModelProfile": {
         "observedGeneration": 1,
@@ -192,8 +224,10 @@ FULL_STATUS: dict[str, Json] = {
             "ttftMs": {"p50": 41, "p95": 66},
             "outputTokensPerSecond": 72,
             "promptTokensPerSecond": 5400,
+            "coldLoadMs": 8200,
             "saturation": [{"concurrency": 16, "outputTokensPerSecond": 640, "ttftMsP95": 310}],
         },
+        "resources": {"memoryMiB": 16021, "powerWatts": 64, "joulesPerThousandTokens": 900},
         "price": _PRICE,
         "capabilities": _CAPABILITIES,
         "run": {

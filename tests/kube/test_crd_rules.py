@@ -56,7 +56,17 @@ BAD: dict[str, list[Json]] = {
     ],
     CREDENTIALS: [_backend(url="http://u:p@h")],
     QUERY: [_backend(url="http://h/?q=1"), _backend(url="http://h#f")],
-    URL: [_backend(url="ftp://h"), _backend(url="http://h:99999")],
+    URL: [
+        _backend(url="ftp://h"),
+        _backend(url="http://h:99999"),
+        _backend(url="http://h", metrics={"gpu": {"url": "ftp://h"}}),
+    ],
+    "url is not read with source: None: remove one of them": [
+        _backend(url="http://h", metrics={"gpu": {"source": "None", "url": "http://h"}})
+    ],
+    "memory is for engine Ollama, which loads on demand: remove it or correct engine": [
+        _backend(url="http://h", memory={})
+    ],
     "tls needs an https url: write https:// or remove tls": [_backend(url="http://h", tls={})],
     PORT: [_behind(port) for port in (0, -1, 65536, "", "Http", "http_1", "-a", "a-", "a" * 64)],
     "a candidate needs selector or models: name models, or write selector: {} for all": [

@@ -9,7 +9,7 @@ from kube.crd_schemas import SCHEMAS, Node
 BOUNDS = frozenset({"enum", "format", "maxLength"})
 """A string has at least one of these: the cost of a CEL rule is bounded by them."""
 
-KEYS = frozenset({"name", "type", "level", "concurrency"})
+KEYS = frozenset({"name", "type", "level", "concurrency", "uuid", "endpoint"})
 """A list whose entries must have one of these holds one entry for each value of it."""
 
 

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from fakes.gateways import endpoint
+from fakes.gpu_exporter import Card, exposition
 from fakes.profiled import DIGEST, NOW, OTHER_DIGEST, backend
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location, ObservedModel
 from steelyard.api.profile import ModelProfile, automatic_name
 from steelyard.routing.table import Problem
+from steelyard.telemetry import gpus as telemetry
 from steelyard_operator import backends
 from steelyard_operator.backends import EndpointView, Seen
+from steelyard_operator.gpus import Exporter, Place, Reading, Sight
 from steelyard_operator.plans import Plan
 from steelyard_operator.probing import Description, Failure
 from steelyard_operator.queue import Wait
@@ -305,3 +308,48 @@ def test_a_backend_of_a_hundred_endpoints_has_a_readable_status() -> None:
     _, of = looked(*odd, *alike)
     assert message(of, "Uniform").count("engine@") == 10
     assert message(of, "Uniform").endswith("and 48 more.")
+
+
+def with_gpus(number: int, *cards: Card) -> Sight:
+    """An endpoint whose own exporter tells of these; without any, one that was not read."""
+    exporter = Exporter(f"http://10.1.0.{number}:9400/metrics", Place.NAMED)
+    told = telemetry.read(exposition(*cards)) if cards else None
+    return Sight(view(number).endpoint, (Reading(exporter, told),))
+
+
+def test_gpus_are_told_with_the_memory_that_kubectl_prints() -> None:
+    _, of = looked(view(1, told("a")), sights=(with_gpus(1, Card()),))
+    assert [gpu.uuid for gpu in of.status.gpus] == ["GPU-1"]
+    assert of.status.summary and of.status.summary.gpu_memory == "17/22Gi"
+    _, restarted = looked(view(1, told("a")), of=of, sights=None)
+    assert restarted.status == of.status
+
+    _, without = looked(view(1, told("a")), of=of, sights=())
+    assert (without.status.gpus, without.status.gpu_exporters) == ((), ())
+    assert without.status.summary and without.status.summary.gpu_memory is None
+    assert said(without, "Ready") == ("True", "Ready")
+
+
+H200 = Card("GPU-9", "NVIDIA H200")
+ALIKE: dict[str, tuple[tuple[Sight, ...], tuple[str, str]]] = {
+    "the same GPU": ((with_gpus(1, Card()), with_gpus(2, Card("GPU-2"))), ("True", "Alike")),
+    "another GPU": ((with_gpus(1, Card()), with_gpus(2, H200)), ("False", "DifferentGpus")),
+    "an unknown GPU": ((with_gpus(1, Card()), with_gpus(2)), ("True", "Alike")),
+}
+
+
+@pytest.mark.parametrize("case", ALIKE)
+def test_endpoints_are_alike_on(case: str) -> None:
+    sights, wanted = ALIKE[case]
+    _, of = looked(view(1, told("a")), view(2, told("a")), sights=sights)
+    assert said(of, "Uniform") == wanted
+    if wanted[0] == "False":
+        assert message(of, "Uniform") == "GPUs differ on engine@10.0.0.2:8000."
+
+
+def test_an_exporter_at_a_metadata_address_is_told_and_excludes_nothing() -> None:
+    of = fresh(metrics={"gpu": {"url": "http://169.254.169.254/metrics"}})
+    _, after = looked(view(1, told("a")), of=of, sights=())
+    assert said(after, "Accepted") == ("True", "UrlForbidden")
+    assert "spec.metrics.gpu.url is not read." in message(after, "Accepted")
+    assert said(after, "Ready") == ("True", "Ready")

@@ -7,10 +7,12 @@ import pytest
 
 from fakes.gateways import endpoint
 from fakes.profiled import NOW, backend, profile
+from steelyard.api.signals import GpuExporter
 from steelyard.kube.kinds import Object
 from steelyard_operator import jobs
 from steelyard_operator.jobs import Job, Mark, Pod
 from steelyard_profiler import command as profiler
+from steelyard_profiler.target import GpuSite
 
 MARK = Mark("cause", 3, "now", 2, "10.0.0.1:8000", "sha256:" + "a" * 64, "1.0")
 
@@ -101,6 +103,22 @@ def test_the_profiler_understands_its_arguments() -> None:
     assert (arguments.first_byte_seconds, arguments.server_name) == (30, "engine.test")
     assert (arguments.connect_seconds, arguments.idle_seconds) == (7, 8)
     assert arguments.termination_log == container(made)["terminationMessagePath"]
+
+
+def test_the_profiler_is_told_what_engine_it_is_and_where_its_gpus_are() -> None:
+    one, on = profile(limits={"onlyWhenIdle": False}), backend(engine="Ollama")
+    exporter = GpuExporter(
+        endpoint="10.0.0.1:8000", url="http://10.1.0.1:9400/metrics", uuids=("GPU-1", "GPU-2")
+    )
+    made = jobs.manifest(one, on, endpoint(8000, "engine"), MARK, image="profiler:1", exporter=exporter)
+    arguments = profiler._parser({}).parse_args(container(made)["args"])
+    target, spec = profiler._target(arguments), profiler._spec(arguments)
+
+    assert (target.engine, spec.limits.only_when_idle) == ("Ollama", False)
+    assert target.gpus == GpuSite("http://10.1.0.1:9400/metrics", ("GPU-1", "GPU-2"))
+    without = profiler._parser({}).parse_args(container(manifest())["args"])
+    assert profiler._target(without).gpus is None
+    assert profiler._spec(without).limits.only_when_idle is True
 
 
 def test_an_authority_in_a_secret_is_mounted_from_there() -> None:

@@ -26,10 +26,25 @@ def test_namespaces_may_be_given_one_by_one_or_with_commas(
 
 
 @pytest.mark.parametrize(
+    ("words", "environment", "services"),
+    [
+        ([], {}, ()),
+        (["--gpu-exporter", "gpu/dcgm", "--gpu-exporter=agent"], {}, (("gpu", "dcgm"), ("", "agent"))),
+        ([], {"STEELYARD_GPU_EXPORTER": "gpu/dcgm, agent"}, (("gpu", "dcgm"), ("", "agent"))),
+    ],
+)
+def test_gpu_exporters_may_be_given_one_by_one_or_with_commas(
+    words: list[str], environment: dict[str, str], services: tuple[tuple[str, str], ...]
+) -> None:
+    assert settings.parse([IMAGE, *words], environment).gpu_exporters == services
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "the following arguments are required: --profiler-image"),
         ([IMAGE, "--namespace", "Team_A"], "'Team_A' is not the name of a namespace"),
+        ([IMAGE, "--gpu-exporter", "a/b/c"], "'a/b/c' is not a Service: write SERVICE or NAMESPACE/SERVICE"),
         ([IMAGE, "--max-concurrent-profiles", "0"], "'0' is not a whole number from 1 to 1000"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steelyard.api.resources import SERVICE_NAME_LABEL
 from steelyard.kube import kinds
 from steelyard.kube.kinds import Object
 from steelyard_operator.world import World
@@ -68,3 +69,30 @@ def test_jobs_are_renewed_likewise() -> None:
     world.renew(kinds.JOB, known, [])
 
     assert [name for _, name in world.jobs] == ["made"]
+
+
+def pods(service: str, version: int, *names: str, node: str = "one") -> Object:
+    endpoints = [
+        {"addresses": [f"10.0.0.{number}"], "nodeName": node}
+        | ({"targetRef": {"name": name}} if name else {})
+        for number, name in enumerate(names)
+    ]
+    labels = {SERVICE_NAME_LABEL: service}
+    metadata = {"name": f"{service}-1", "namespace": "llm", "resourceVersion": str(version), "labels": labels}
+    whole = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}
+    return whole | {"metadata": metadata, "endpoints": endpoints}
+
+
+def test_the_engines_on_a_node_are_the_pods_of_all_backends_whatever_their_state() -> None:
+    world = World()
+    for name in ("a", "b"):
+        spec = {"engine": "VLLM", "serviceRef": {"name": name, "port": 80}}
+        world.put(backend(name, 1) | {"spec": spec})
+    world.put(backend("elsewhere", 1))
+    world.put(pods("a", 1, "a-0", ""))
+    world.put(pods("b", 1, "b-0"))
+    world.put(pods("unrelated", 1, "web-0"))
+    assert world.engines_by_node() == {"one": {("llm", "a-0"), ("llm", "10.0.0.1"), ("llm", "b-0")}}
+
+    world.put(pods("b", 2, "b-0", node="two"))
+    assert world.engines_by_node()["two"] == {("llm", "b-0")}

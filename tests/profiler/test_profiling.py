@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from fakes.loading_ollama import LoadingOllama, Stored
 from fakes.profiled_engine import Fault, ProfiledEngine
-from steelyard.api.backend import ObservedModel
+from steelyard.api.backend import Engine, ObservedModel
 from steelyard.api.measuring import LOAD_OUTPUT_TOKENS
-from steelyard.api.profile import Category, Level, ModelProfileSpec, Quality
-from steelyard_cli.engines.fleet import Engine
+from steelyard.api.profile import Category, Level, ModelProfileSpec, Quality, ResourceUse
+from steelyard_cli.engines.fleet import Engine as RealEngine
 from steelyard_profiler import profiling, workload
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.profiling import Progress, Result
@@ -18,12 +19,12 @@ from steelyard_profiler.target import Failure, Target
 CHANCES = {Level.EASY: 0.9, Level.MEDIUM: 0.5, Level.HARD: 0.1}
 
 
-def spec(**limits: int) -> ModelProfileSpec:
+def spec(**limits: float) -> ModelProfileSpec:
     value = {"backendRef": {"name": "b"}, "model": "m", "limits": limits}
     return ModelProfileSpec.model_validate(value)
 
 
-def profiled(target: Target, on_progress: Any = lambda progress: None, **limits: int) -> Result:
+def profiled(target: Target, on_progress: Any = lambda progress: None, **limits: float) -> Result:
     return asyncio.run(profiling.profile(target, spec(**limits), on_progress))
 
 
@@ -243,7 +244,43 @@ def models_of(engine: ProfiledEngine) -> tuple[ObservedModel, ...] | Failure:
     return asyncio.run(ask())
 
 
-def test_a_real_model_is_neither_useless_nor_perfect(smollm2_engine: Engine) -> None:
+def ollama_with(*loaded: str) -> LoadingOllama:
+    server = LoadingOllama([Stored("m:latest", 700), Stored("other:latest", 900)])
+    for name in loaded:
+        server.use(name)
+    return server
+
+
+def test_of_an_ollama_the_time_to_load_and_the_models_memory_are_measured() -> None:
+    engine = ProfiledEngine(ollama=ollama_with("other"))
+    with engine.running():
+        result = profiled(engine.target(engine=Engine.OLLAMA))
+
+    assert result.performance and result.performance.cold_load_ms is not None
+    assert result.resources == ResourceUse(memory_mib=700)
+    assert engine.ollama and engine.ollama.journal[1:] == [("loaded", "m:latest")]
+
+
+@pytest.mark.parametrize("only_when_idle", [True, False])
+def test_a_model_in_memory_is_unloaded_only_if_others_may_be_disturbed(only_when_idle: bool) -> None:
+    engine = ProfiledEngine(ollama=ollama_with("m"))
+    with engine.running():
+        result = profiled(engine.target(engine=Engine.OLLAMA), only_when_idle=only_when_idle)
+
+    assert result.performance and (result.performance.cold_load_ms is None) is only_when_idle
+    assert engine.ollama and (("unloaded", "m:latest") in engine.ollama.journal) is not only_when_idle
+
+
+def test_other_engines_are_not_asked_to_load() -> None:
+    engine = ProfiledEngine(ollama=ollama_with())
+    with engine.running():
+        result = profiled(engine.target())
+
+    assert result.performance and result.performance.cold_load_ms is None
+    assert engine.ollama and engine.ollama.journal == []
+
+
+def test_a_real_model_is_neither_useless_nor_perfect(smollm2_engine: RealEngine) -> None:
     result = profiled(Target(f"{smollm2_engine.url}/v1", smollm2_engine.alias), max_tokens=5000)
     easy = {score.name: score.levels[0] for score in quality_of(result).categories}
 

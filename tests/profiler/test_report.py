@@ -1,5 +1,6 @@
 """A result becomes a status, and a line that survives the way through a termination message."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from steelyard.api.profile import (
     ModelProfile,
     ModelProfileStatus,
     Performance,
+    ResourceUse,
     Run,
     Ttft,
 )
@@ -29,6 +31,7 @@ from steelyard_profiler.target import Failure
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 FINGERPRINT = Fingerprint(suite="Quick/1", seed=1)
+ONE, OTHER = (f"sha256:{letter * 64}" for letter in "ab")
 RUN = Run(start_time=NOW, completion_time=NOW, tokens_used=7)
 SCORE = quality.category_score(
     Category.MATH, [LevelScore(level=level, passed=1, samples=8) for level in Level], 20
@@ -40,6 +43,7 @@ MEASURED = Result(
     performance=Performance(
         ttft_ms=Ttft(p50=1, p95=2), output_tokens_per_second=3, prompt_tokens_per_second=4
     ),
+    resources=ResourceUse(memory_mib=16021, power_watts=64, joules_per_thousand_tokens=901),
     capabilities=Capabilities(chat=True, stream_usage=False),
     note="Tokens are estimated.",
 )
@@ -67,6 +71,38 @@ def test_a_measured_profile_is_ready() -> None:
     }
     assert {found.observed_generation for found in status.conditions} == {3}
     assert status.quality == MEASURED.quality and status.price is None
+
+
+def test_what_the_model_takes_is_in_its_status() -> None:
+    before = report.status(profile(), MEASURED, None, NOW)
+    assert before.resources == MEASURED.resources
+    after = report.status(profile(before), replace(MEASURED, resources=None), None, NOW)
+    assert after.resources is None, "what was not measured is absent"
+
+
+LOADED = Performance(cold_load_ms=8200)
+SPEED = Performance(output_tokens_per_second=3)
+DIGESTS: dict[str, tuple[Performance | None, str | None, int | None]] = {
+    "it was measured anew": (Performance(cold_load_ms=9), ONE, 9),
+    "the model was in memory": (SPEED, ONE, 8200),
+    "nobody tells the digest": (SPEED, None, 8200),
+    "the model is another": (SPEED, OTHER, None),
+}
+
+
+@pytest.mark.parametrize("case", DIGESTS)
+def test_the_earlier_time_to_load_stays_or_not_if(case: str) -> None:
+    performance, digest, wanted = DIGESTS[case]
+    first = replace(
+        MEASURED, performance=LOADED, fingerprint=FINGERPRINT.model_copy(update={"model_digest": ONE})
+    )
+    again = FINGERPRINT.model_copy(update={"model_digest": digest})
+    before = report.status(profile(), first, None, NOW)
+    after = report.status(
+        profile(before), replace(first, performance=performance, fingerprint=again), None, LATER
+    )
+
+    assert after.performance and after.performance.cold_load_ms == wanted
 
 
 def test_an_hourly_cost_becomes_a_price() -> None:
@@ -123,6 +159,13 @@ def test_a_line_is_read_as_what_was_written(result: Result) -> None:
     assert report.decode(report.encode(result)) == result
 
 
+def test_a_line_of_an_earlier_version_is_read_without_what_it_lacks() -> None:
+    line = report.encode(MEASURED)
+    said = '"resources":{"memoryMiB":16021,"powerWatts":64,"joulesPerThousandTokens":901},'
+    assert said in line
+    assert report.decode(line.replace(said, "")) == replace(MEASURED, resources=None)
+
+
 def test_a_line_begins_with_its_version_and_closes_itself() -> None:
     line = report.encode(MEASURED)
 
@@ -164,7 +207,9 @@ def test_every_legal_result_fits(message: str, count: int, number: int, failed: 
             ttft_ms=Ttft(p50=number, p95=number),
             output_tokens_per_second=number,
             prompt_tokens_per_second=number,
+            cold_load_ms=number,
         ),
+        resources=ResourceUse(memory_mib=number, power_watts=number, joules_per_thousand_tokens=number),
         capabilities=Capabilities(**dict.fromkeys(Capabilities.model_fields, False)),
         failure=Failure("R" * 63, message) if failed else None,
         note=message,

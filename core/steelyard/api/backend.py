@@ -3,22 +3,17 @@
 import re
 from enum import StrEnum
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from steelyard.api.measuring import ProfileOptions
 from steelyard.api.meta import Conditions, DnsName, KeyRef, ModelName, Money, Resource, Spec
 from steelyard.api.rules import SET, Rule, map_by
+from steelyard.api.signals import GpuExporter, Memory, Metrics, ObservedGpu
+from steelyard.api.urls import PATH, URL, url_is_sound
 
 Digest = Annotated[str, Field(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")]
 """A digest of a model's weights."""
-
-_PATH = r"/([!\"$&->@-~]|%[0-9A-Fa-f]{2})*"
-"""A URL's path in printable ASCII, without query and fragment."""
-
-_URL = rf"^https?://([0-9A-Za-z_][-.0-9A-Za-z_]*|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{{0,4}})?({_PATH})?$"
-"""A base URL, but for what its brackets hold and a port above 65535."""
 
 _PORT_NAME = "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """The name of a Service's port: a DNS label."""
@@ -167,7 +162,7 @@ class ServiceRef(Spec):
     """The Service's name."""
     port: int | str
     """The Service's port, by number or by name."""
-    path: Annotated[str, Field(max_length=1024, pattern=rf"^({_PATH})?$")] = ""
+    path: Annotated[str, Field(max_length=1024, pattern=rf"^({PATH})?$")] = ""
     """Path before /chat/completions; empty means /v1."""
     routing: ServiceRouting = ServiceRouting.ENDPOINTS
     """Endpoints: each ready pod by its own address. ClusterIP: the Service's name, as meshes need it."""
@@ -203,13 +198,6 @@ def _port_is_sound(port: int | str) -> bool:
     return re.fullmatch(_PORT_NAME, port) is not None
 
 
-def _url_is_sound(url: str) -> bool:
-    try:
-        return re.fullmatch(_URL, url) is not None and urlsplit(url).port != 0
-    except ValueError:  # no address in the brackets, or a port above 65535
-        return False
-
-
 class LLMBackendSpec(Spec):
     """What the owner says of an engine."""
 
@@ -230,10 +218,15 @@ class LLMBackendSpec(Spec):
             lambda spec: spec.url is None or not set("?#") & set(spec.url),
         ),
         Rule(
-            f"!has(self.url) || (isURL(self.url) && self.url.matches(r'{_URL}')"
+            f"!has(self.url) || (isURL(self.url) && self.url.matches(r'{URL}')"
             " && (url(self.url).getPort() == '' || int(url(self.url).getPort()) < 65536))",
             "url must be http(s)://host[:port][/path]",
-            lambda spec: spec.url is None or _url_is_sound(spec.url),
+            lambda spec: spec.url is None or url_is_sound(spec.url),
+        ),
+        Rule(
+            "!has(self.memory) || self.engine == 'Ollama'",
+            "memory is for engine Ollama, which loads on demand: remove it or correct engine",
+            lambda spec: spec.memory is None or spec.engine is Engine.OLLAMA,
         ),
         Rule(
             "!has(self.tls) || !has(self.url) || self.url.startsWith('https:')",
@@ -266,6 +259,10 @@ class LLMBackendSpec(Spec):
     """Auto: VLLM, SGLang and LlamaCpp are asked to tell a stream's tokens. AsAsked: bytes stay untouched."""
     probe: Probe = Probe()
     """How the operator looks whether it answers."""
+    metrics: Metrics = Metrics()
+    """Which live signals are read."""
+    memory: Memory | None = None
+    """Which models are in the memory of its endpoints; for engine Ollama. Absent: the engine decides."""
     profiling: Profiling = Profiling()
     """Which models the operator measures, and how."""
 
@@ -290,6 +287,8 @@ class BackendSummary(Spec):
     """Models that it serves."""
     endpoints: Annotated[str, Field(max_length=32)]
     """Endpoints that answer, of all that there are: 2/3."""
+    gpu_memory: Annotated[str, Field(max_length=32)] | None = None
+    """Memory in use and in all of its GPUs: 17/22Gi; absent: none is known."""
 
 
 class LLMBackendStatus(Spec):
@@ -298,7 +297,7 @@ class LLMBackendStatus(Spec):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The metadata.generation that this status is about."""
     conditions: Conditions = ()
-    """Accepted, ResolvedRefs, Reachable, Uniform (its endpoints are alike), Ready."""
+    """Accepted, ResolvedRefs, Reachable, Uniform (its endpoints are alike), Loaded (spec.memory), Ready."""
     location: Location | None = None
     """Where it runs, as it says or as its address tells."""
     engine_version: Annotated[str, Field(max_length=64)] | None = None
@@ -307,6 +306,10 @@ class LLMBackendStatus(Spec):
     """What kubectl prints."""
     models: Annotated[tuple[ObservedModel, ...], Field(max_length=256), *map_by("name")] = ()
     """The models that the engine reported; they count where spec.models is empty."""
+    gpus: Annotated[tuple[ObservedGpu, ...], Field(max_length=64), *map_by("uuid")] = ()
+    """The GPUs behind its endpoints, rounded."""
+    gpu_exporters: Annotated[tuple[GpuExporter, ...], Field(max_length=256), *map_by("endpoint")] = ()
+    """Where gateways read them live."""
 
 
 class LLMBackend(Resource):

@@ -38,7 +38,7 @@ class ProfileLimits(Spec):
     max_tokens: Annotated[int, Field(ge=1000, le=100_000_000)] = 200_000
     """The most tokens, prompt and output together, that a run may spend."""
     only_when_idle: bool = True
-    """In a cluster: begin when the endpoint has no request under way, where its engine tells."""
+    """In a cluster: begin when the engine has no request, where it tells. False: Ollama may unload it."""
     max_idle_wait_seconds: Annotated[int, Field(ge=0, le=86400)] = 3600
     """The longest wait for that; after it the run begins all the same."""
 

@@ -9,9 +9,8 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
 
-from steelyard.api.rules import Rule, map_by
+from steelyard.api.rules import Rule, camel, map_by
 
 DEFAULT_NAMESPACE = "default"
 """The namespace of an object in a file that names none, as kubectl has it."""
@@ -68,7 +67,7 @@ class Spec(BaseModel):
     """What must hold between the fields."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=camel,
         extra="forbid",
         frozen=True,
         populate_by_name=True,

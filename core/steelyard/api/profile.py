@@ -140,8 +140,21 @@ class Performance(Spec):
     """Speed of one stream."""
     prompt_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """How fast a fresh prompt is read."""
+    cold_load_ms: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """How long the engine takes to load the model, where it loads on demand."""
     saturation: Annotated[tuple[SaturationPoint, ...], Field(max_length=16), *map_by("concurrency")] = ()
     """How speed bends as requests meet at one endpoint."""
+
+
+class ResourceUse(Spec):
+    """What the model takes of its GPU, measured while it was profiled."""
+
+    memory_mib: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """Memory in use while it answers: of its GPUs, or of the engine that tells a model's own."""
+    power_watts: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """Mean power of its GPUs while it answers one request at a time."""
+    joules_per_thousand_tokens: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """Energy of its GPUs for a thousand output tokens, one request at a time."""
 
 
 class Fingerprint(Spec):
@@ -197,6 +210,8 @@ class ModelProfileStatus(Spec):
     """What it can do: pass rates on the suite's generated probes, in all and by category."""
     performance: Performance | None = None
     """How fast it is."""
+    resources: ResourceUse | None = None
+    """What it takes of its GPU."""
     price: TokenPrice | None = None
     """The backend's cost by the hour spread over measured throughput."""
     capabilities: Capabilities = Capabilities()

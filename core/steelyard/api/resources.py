@@ -124,6 +124,8 @@ class SliceEndpoint(_Foreign):
     """In what state it is."""
     target_ref: TargetRef | None = None
     """The pod; absent where somebody else than Kubernetes made the slice."""
+    node_name: str = ""
+    """The node that it runs on; empty where nobody says."""
 
 
 class SlicePort(_Foreign):

@@ -49,10 +49,15 @@ class _ListType:
         return {**handler(core), **self._marks}
 
 
+def camel(name: str) -> str:
+    """A field's name outside: camelCase, with units of bytes as people write them."""
+    return to_camel(name).replace("Mib", "MiB")
+
+
 def _refuse_twice(field: str | None, values: Iterable[Hashable]) -> None:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise ValueError(f"{to_camel(field or 'the list')} lists {twice[0]} twice: keep one entry")
+        raise ValueError(f"{camel(field or 'the list')} lists {twice[0]} twice: keep one entry")
 
 
 def _unique(entries: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:

@@ -3,6 +3,8 @@
 The first one is found by looking at few of them; the whole order is made only when that one failed.
 Rule 1. Endpoints with room come before full ones, and those before endpoints that rest; none is left out.
 Rule 2. The same pool, load and draw give the same order.
+Rule 3. Where engines load models on demand, `placing` says which endpoint is preferred: a full one may be
+        worth waiting for, and one that lacks the model is left out as long as another one has it.
 """
 
 from bisect import bisect_left
@@ -10,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import assert_never, overload
 
 from steelyard.api.policy import AffinityKey, Balance, BalanceType
-from steelyard.routing import latency, points
+from steelyard.routing import latency, placing, points
 from steelyard.routing.decision import Load, Request
 from steelyard.routing.table import Attempt
 
@@ -79,6 +81,8 @@ def first(
     match balance.type:
         case BalanceType.LEAST_LOAD:
             return least_load(pool, load, draw)
+        case _ if placing.is_placed(pool):
+            return _placed(pool, balance, request, load, draw)
         case BalanceType.POWER_OF_TWO:
             return _power_of_two(pool, load, draw)
         case BalanceType.ROUND_ROBIN:
@@ -96,8 +100,10 @@ def least_load(pool: Sequence[Attempt], load: Load, draw: int) -> Attempt | None
     is the predicted time of a request of the measured length, TTFT(n + 1) + output tokens ÷ speed(n + 1) for
     n in flight. Near-ties (within `NEAR` of the least) are settled by two choices, one in turn, one by hash,
     of which the less loaded wins: gateways that see the same loads do not all take the same one. A sample is
-    by chance already.
+    by chance already. Engines that load on demand: `placing.first`.
     """
+    if placing.is_placed(pool):
+        return placing.first(pool, load, draw)
     is_whole = len(pool) <= MOST_COMPARED
     sample = pool if is_whole else _sample(pool, draw)
     are_alike = pool[0].candidate is pool[-1].candidate
@@ -125,17 +131,18 @@ def order(
     resting: list[Attempt] = []
     for pool in pools:
         full: list[Attempt] = []
+        is_placed = placing.is_placed(pool)
         for attempt in _spread(pool, balance, request, load, draw):
             endpoint = attempt.endpoint
             if load.is_resting(endpoint):
                 resting.append(attempt)
             else:
-                (full if load.is_full(endpoint) else up).append(attempt)
+                (full if not is_placed and load.is_full(endpoint) else up).append(attempt)
         up += full
     return up + resting
 
 
-def least_in_flight(attempts: Sequence[Attempt], load: Load, draw: int) -> int:
+def least_in_flight(attempts: Sequence[Attempt], load: Load, draw: int) -> float:
     """Requests at the least loaded of these endpoints; above 16, of 8 that the draw falls on."""
     if len(attempts) == 1:
         return load.in_flight(attempts[0].endpoint)
@@ -153,6 +160,23 @@ def is_up(attempts: Sequence[Attempt], load: Load, draw: int) -> bool:
     ):
         return True
     return not all(load.is_resting(one.endpoint) for one in attempts)
+
+
+def _placed(
+    pool: Sequence[Attempt], balance: Balance, request: Request, load: Load, draw: int
+) -> Attempt | None:
+    """`first` where engines load on demand.
+
+    RoundRobin: in turn those that have the model. Affinity: where the least wait is at an endpoint that has
+    it in memory, the highest rank among all such. PowerOfTwo, as LeastLoad: the least wait; of two by
+    chance, none may have it in memory.
+    """
+    if balance.type is BalanceType.ROUND_ROBIN:
+        return _round_robin(placing.able(pool, load), load, draw)
+    least = placing.first(pool, load, draw)
+    if balance.type is not BalanceType.AFFINITY or least is None or load.cold_seconds(least):
+        return least
+    return _affinity(placing.warm(pool, load), _key(balance, request), load)
 
 
 def _power_of_two(pool: Sequence[Attempt], load: Load, draw: int) -> Attempt | None:
@@ -230,6 +254,10 @@ def _spread(
     """The whole pool in the order in which its endpoints are preferred, rests aside."""
     if len(pool) == 1:
         return pool
+    if placing.is_placed(pool):
+        pool = placing.able(pool, load)
+        if balance.type is not BalanceType.ROUND_ROBIN:
+            return placing.ordered(pool, load)
     if balance.type is BalanceType.AFFINITY:
         key = _key(balance, request)
         return sorted(pool, key=lambda one: -_rank(key, one))

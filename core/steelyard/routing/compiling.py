@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from steelyard.api.backend import BackendModel, Capabilities, LLMBackend, Location, ObservedModel
+from steelyard.api.backend import BackendModel, Capabilities, Engine, LLMBackend, Location, ObservedModel
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
 from steelyard.api.resources import AnyResource, ResourceSet
@@ -162,7 +162,15 @@ def _candidate(
         prompt_tokens_per_second=performance.prompt_tokens_per_second if performance else None,
         output_tokens_per_second=performance.output_tokens_per_second if performance else None,
         curve=latency.curve(performance) if performance else None,
+        loads_on_demand=site.backend.spec.engine is Engine.OLLAMA,
+        digest=observed.digest if observed else None,
+        cold_load_seconds=_seconds(performance.cold_load_ms) if performance else None,
+        is_pinned=site.backend.spec.memory is not None and name in site.backend.spec.memory.pinned,
     )
+
+
+def _seconds(milliseconds: int | None) -> float | None:
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _capabilities(measured: Capabilities, stated: Capabilities) -> Mapping[str, bool]:

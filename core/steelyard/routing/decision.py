@@ -67,8 +67,8 @@ class Request(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Load(Protocol):
     """What the gateway knows of its endpoints at this moment."""
 
-    def in_flight(self, endpoint: Endpoint) -> int:
-        """Requests under way on this endpoint."""
+    def in_flight(self, endpoint: Endpoint) -> float:
+        """Requests under way on this endpoint; those of others are reckoned, so it need not be whole."""
         ...
 
     def is_resting(self, endpoint: Endpoint) -> bool:
@@ -77,6 +77,20 @@ class Load(Protocol):
 
     def is_full(self, endpoint: Endpoint) -> bool:
         """Whether it has as many requests as it may have, so that others with room come first."""
+        ...
+
+    def cold_seconds(self, attempt: Attempt) -> float:
+        """How long loading its model takes there, where the engine loads on demand.
+
+        0: the model is in memory, or nobody knows; infinite: the endpoint does not have it.
+        """
+        ...
+
+    def wait_seconds(self, attempt: Attempt) -> float:
+        """How long a request waits there before it is worked on, where the engine loads on demand.
+
+        For those in flight, for the load, and for what eviction costs others; infinite as `cold_seconds`.
+        """
         ...
 
 
@@ -94,6 +108,14 @@ class NoLoad:
     def is_full(self, endpoint: Endpoint) -> bool:
         """Everything has room."""
         return False
+
+    def cold_seconds(self, attempt: Attempt) -> float:
+        """Every model is in memory."""
+        return 0.0
+
+    def wait_seconds(self, attempt: Attempt) -> float:
+        """Nobody waits."""
+        return 0.0
 
 
 class Weighed(msgspec.Struct, frozen=True, eq=False, gc=False):

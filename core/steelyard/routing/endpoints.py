@@ -9,9 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from steelyard.api.backend import Engine, LLMBackend, Location, ServiceRef, ServiceRouting, UsageAsking
+from steelyard.api.backend import (
+    Engine,
+    LLMBackend,
+    Location,
+    ServiceRef,
+    ServiceRouting,
+    Timeouts,
+    UsageAsking,
+)
 from steelyard.api.meta import SECRET_LABEL, SECRET_LABEL_VALUE, SECRET_SELECTOR, KeyRef
-from steelyard.api.resources import EndpointSlice, ResourceSet, Secret, Service, ServicePort
+from steelyard.api.resources import EndpointSlice, ResourceSet, Secret, Service, ServicePort, SliceEndpoint
 from steelyard.routing.table import Endpoint
 
 METADATA_HOSTS = frozenset(
@@ -92,8 +100,33 @@ def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]
             server_name=server_name,
             max_concurrency=spec.max_concurrency,
             asks_usage=spec.usage is UsageAsking.AUTO and spec.engine in USAGE_ENGINES,
+            pod=address.pod,
+            node=address.node,
+            budget_mib=spec.memory.budget_mib if spec.memory else None,
         )
     return tuple(found[name] for name in sorted(found))
+
+
+def exporter(url: str) -> Endpoint:
+    """Who tells of GPUs at this URL; the base path is the whole path. No credential is sent there.
+
+    Raises Unresolved when the address is forbidden or no address.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        raise Unresolved("Accepted", "UrlInvalid", f"{url} is no URL of an exporter: correct it.") from None
+    _refuse_forbidden(host, "The GPU exporter's URL")
+    return Endpoint(
+        name=url,
+        backend="",
+        scheme=parts.scheme,
+        host=host,
+        port=port,
+        base_path=parts.path.rstrip("/") or "/metrics",
+        timeouts=Timeouts(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +137,8 @@ class _Address:
     host: str
     port: int
     base_path: str
+    pod: str = ""
+    node: str = ""
 
 
 def _of_url(text: str) -> _Address:
@@ -143,7 +178,9 @@ def _of_service(reference: ServiceRef, backend: LLMBackend, resources: ResourceS
     # A Service of both families has each pod in a slice of either.
     slices = slices or [one for one in every if one.address_type == "IPv6"]
     return [
-        _Address(scheme, host, number, base_path) for one in slices for host, number in _ready(one, port.name)
+        _Address(scheme, pod.addresses[0], number, base_path, _pod_name(pod), pod.node_name)
+        for one in slices
+        for pod, number in _ready(one, port.name)
     ]
 
 
@@ -160,8 +197,12 @@ def _port(reference: ServiceRef, service: Service) -> ServicePort:
     )
 
 
-def _ready(one: EndpointSlice, port_name: str) -> Iterator[tuple[str, int]]:
-    """Address and port of each pod that takes new requests. An absent `ready` means yes, says Kubernetes.
+def _pod_name(pod: SliceEndpoint) -> str:
+    return pod.target_ref.name if pod.target_ref is not None else ""
+
+
+def _ready(one: EndpointSlice, port_name: str) -> Iterator[tuple[SliceEndpoint, int]]:
+    """Each pod and its port that takes new requests. An absent `ready` means yes, says Kubernetes.
 
     One that is terminating takes none, even where its Service publishes pods that are not ready.
     """
@@ -170,7 +211,7 @@ def _ready(one: EndpointSlice, port_name: str) -> Iterator[tuple[str, int]]:
         conditions = endpoint.conditions
         if conditions.ready is not False and not conditions.terminating and endpoint.addresses:
             for number in numbers[:1]:
-                yield endpoint.addresses[0], number
+                yield endpoint, number
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

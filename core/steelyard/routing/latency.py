@@ -18,7 +18,7 @@ KNEE_GAIN = 1.10
 """The knee is where twice as many streams bring less than this many times the throughput."""
 
 
-def expected_ttft_seconds(candidate: Candidate, prompt_tokens: int, in_flight: int) -> float | None:
+def expected_ttft_seconds(candidate: Candidate, prompt_tokens: int, in_flight: float) -> float | None:
     """Expected time to first token with so many requests at the endpoint; None where it was not measured.
 
     ttftMs.p50 + (prompt - 512) ÷ prompt speed + what the saturation curve adds. Beyond its last point each
@@ -35,7 +35,7 @@ def expected_ttft_seconds(candidate: Candidate, prompt_tokens: int, in_flight: i
 
 
 def expected_seconds(
-    candidate: Candidate, prompt_tokens: int, output_tokens: float, in_flight: int
+    candidate: Candidate, prompt_tokens: int, output_tokens: float, in_flight: float
 ) -> float | None:
     """Expected time to the end of the answer; None where the speed was not measured.
 
@@ -48,12 +48,13 @@ def expected_seconds(
     return seconds + output_tokens / speed if speed else None
 
 
-def predicted_seconds(curve: Curve, in_flight: int) -> float:
+def predicted_seconds(curve: Curve, in_flight: float) -> float:
     """The time of a request as long as those that were measured, which finds so many at the endpoint."""
-    last = len(curve.seconds) - 1
-    if in_flight <= last:
-        return curve.seconds[in_flight]
-    return curve.seconds[last] + (in_flight - last) * curve.queue_seconds
+    seconds, last = curve.seconds, len(curve.seconds) - 1
+    if in_flight >= last:
+        return seconds[last] + (in_flight - last) * curve.queue_seconds
+    low = int(in_flight)
+    return seconds[low] + (seconds[low + 1] - seconds[low]) * (in_flight - low)
 
 
 def curve(measured: Performance) -> Curve | None:
@@ -108,13 +109,13 @@ def _unloaded_ttft_seconds(candidate: Candidate, prompt_tokens: int) -> float:
     return seconds
 
 
-def _loaded_seconds(curve: Curve, output_tokens: float, streams: int) -> float:
+def _loaded_seconds(curve: Curve, output_tokens: float, streams: float) -> float:
     """Decoding among so many streams, and what they add to the time to first token."""
     speed = _at(curve, curve.tokens_per_second, streams) / max(streams, 1)
     return output_tokens / speed + _at(curve, curve.added_ttft_seconds, streams)
 
 
-def _at(curve: Curve, values: Sequence[float], streams: int) -> float:
+def _at(curve: Curve, values: Sequence[float], streams: float) -> float:
     """The value for so many streams: linear between the measured points, and level beyond them."""
     index = bisect_right(curve.concurrency, streams)
     if index == 0:

@@ -47,7 +47,7 @@ def usd_per_token(usd_per_million_tokens: str) -> float:
     return float(usd_per_million_tokens) / _MILLION
 
 
-def marginal_share(price: Price, in_flight: int, knee: int) -> float | None:
+def marginal_share(price: Price, in_flight: float, knee: int) -> float | None:
     """The share of the price that one more request causes, 0 to 1; None: unknown.
 
     A Fixed endpoint is paid anyway: free below the knee, then in a line to the whole at twice the knee.

@@ -11,7 +11,7 @@ import msgspec
 
 from steelyard.api.policy import Goal, Weights
 from steelyard.api.profile import Category
-from steelyard.routing import balancing, latency, pricing
+from steelyard.routing import balancing, latency, placing, pricing
 from steelyard.routing.decision import Distribution, Load, Turn, Weighed
 from steelyard.routing.table import CATEGORIES, DEFAULT_OUTPUT_TOKENS, LEVELS, Candidate
 
@@ -106,11 +106,14 @@ def expected_cost_usd(candidate: Candidate, asked: Ask, load: Load, draw: int) -
 
 def expected_latency_seconds(candidate: Candidate, asked: Ask, load: Load, draw: int) -> float | None:
     """Expected time to the end of the answer at the present load; None where its speed was not measured."""
-    in_flight = 0
+    in_flight = 0.0
     if candidate.curve is not None:
         in_flight = balancing.least_in_flight(candidate.attempts, load, draw)
     output_tokens = _expected_output_tokens(candidate, asked)
-    return latency.expected_seconds(candidate, asked.prompt_tokens, output_tokens, in_flight)
+    seconds = latency.expected_seconds(candidate, asked.prompt_tokens, output_tokens, in_flight)
+    if candidate.loads_on_demand and seconds is not None:
+        seconds += placing.least_cold_seconds(candidate.attempts, load)
+    return seconds
 
 
 def least_good_enough(best: float, tolerance_percent: int) -> float:

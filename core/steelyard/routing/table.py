@@ -1,7 +1,7 @@
 """The compiled table: everything a decision reads, looked up and computed once per change of the resources.
 
 Only values live here; `compiling` makes them, `deciding` reads them. Invariant: a table is never changed;
-readers take it once per request. A policy's memo only saves work: decisions are the same without it.
+readers take it once per request. A memo only saves work: decisions are the same without it.
 """
 
 from collections.abc import Hashable, Mapping
@@ -59,6 +59,12 @@ class Endpoint:
     """Requests that all gateways together may have there at once; None: any number."""
     asks_usage: bool = False
     """Whether streams are asked for usage, which is hidden from clients that did not ask."""
+    pod: str = ""
+    """The pod behind it; empty: unknown."""
+    node: str = ""
+    """The node that the pod runs on; empty: unknown."""
+    budget_mib: int | None = None
+    """What models that were loaded on demand may take of its memory; None: what the engine allows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +109,14 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
     """The address."""
     point: int = 0
     """Where the endpoint's name falls among 2^64."""
+    is_gated: bool = False
+    """Whether requests have to be let in: there is a bound on them, or models are loaded on demand."""
+    memo: dict[Hashable, object] = msgspec.field(default_factory=dict[Hashable, object])
+    """What is the same for all requests that are tried there; kept by who works it out."""
+
+    def __post_init__(self) -> None:
+        is_gated = self.endpoint.max_concurrency is not None or self.candidate.loads_on_demand
+        msgspec.structs.force_setattr(self, "is_gated", is_gated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,6 +159,14 @@ class Candidate:
     """Speed of one stream."""
     curve: Curve | None = None
     """How its speed bends under load; None: not measured."""
+    loads_on_demand: bool = False
+    """Whether its engine loads a model when it is asked for, and may drop it again."""
+    digest: str | None = None
+    """Digest of the model's weights, where the engine tells it."""
+    cold_load_seconds: float | None = None
+    """How long the engine takes to load it; None: not measured."""
+    is_pinned: bool = False
+    """Whether it is never to be unloaded for another."""
     attempts: tuple[Attempt, ...] = field(init=False, repr=False)
     """One for each endpoint."""
     ring: tuple[Attempt, ...] = field(init=False, repr=False)

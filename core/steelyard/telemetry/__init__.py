@@ -1,1 +1,1 @@
-"""What engines say of themselves, as typed values. Pure: bytes in, values out."""
+"""What engines and GPUs say of themselves, as typed values. Pure: bytes in, values out."""

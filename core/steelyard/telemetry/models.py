@@ -8,7 +8,7 @@ Invariant: an entry without a name that requests could use is left out; what an 
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from steelyard.api.backend import ObservedModel
@@ -52,34 +52,50 @@ def set_context_tokens(answer: bytes) -> int | None:
         trained = details.get(f"{details['general.architecture']}.context_length")
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None
-    return _tokens(min(wanted, _tokens(trained) or wanted))
+    return tokens(min(wanted, tokens(trained) or wanted))
+
+
+def entries(answer: bytes, field: str, name_field: str) -> dict[str, dict[str, Any]]:
+    """The entries of the list with this field, by name, without those that no request could name.
+
+    Raises NotAModelList.
+    """
+    try:
+        body = json.loads(answer)
+    except (ValueError, RecursionError):
+        raise NotAModelList("is not JSON") from None
+    listed = body.get(field) if isinstance(body, dict) else None
+    if not isinstance(listed, list):
+        raise NotAModelList(f"holds no list named {field}")
+    return {entry[name_field]: entry for entry in listed if _is_named(entry, name_field)}
+
+
+def digest(entry: Mapping[str, Any]) -> str | None:
+    """The digest, sha256:…, that an entry of Ollama's tells."""
+    found = _SHA256.fullmatch(str(entry.get("digest")))
+    return f"sha256:{found[1]}" if found else None
+
+
+def tokens(value: object) -> int | None:
+    """A length in tokens; None where this is none."""
+    return value if type(value) is int and 0 < value <= _MOST_CONTEXT_TOKENS else None
 
 
 def _listed(
     answer: bytes, field: str, name_field: str, read: Callable[[str, dict[str, Any]], ObservedModel]
 ) -> tuple[ObservedModel, ...]:
-    try:
-        body = json.loads(answer)
-    except (ValueError, RecursionError):
-        raise NotAModelList("is not JSON") from None
-    entries = body.get(field) if isinstance(body, dict) else None
-    if not isinstance(entries, list):
-        raise NotAModelList(f"holds no list named {field}")
-    named = {entry[name_field]: entry for entry in entries if _is_named(entry, name_field)}
+    named = entries(answer, field, name_field)
     return tuple(read(name, named[name]) for name in sorted(named)[:MOST_MODELS])
 
 
 def _served(name: str, entry: dict[str, Any]) -> ObservedModel:
     meta = entry.get("meta")
-    context = _tokens(entry.get("max_model_len")) or _tokens(
-        meta.get("n_ctx") if isinstance(meta, dict) else 0
-    )
+    context = tokens(entry.get("max_model_len")) or tokens(meta.get("n_ctx") if isinstance(meta, dict) else 0)
     return ObservedModel(name=name, context_tokens=context)
 
 
 def _pulled(name: str, entry: dict[str, Any]) -> ObservedModel:
-    digest = _SHA256.fullmatch(str(entry.get("digest")))
-    return ObservedModel(name=name, digest=f"sha256:{digest[1]}" if digest else None)
+    return ObservedModel(name=name, digest=digest(entry))
 
 
 def _is_named(entry: object, field: str) -> bool:
@@ -87,7 +103,3 @@ def _is_named(entry: object, field: str) -> bool:
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
         return False
     return name == name.strip() and name.isprintable()
-
-
-def _tokens(value: object) -> int | None:
-    return value if type(value) is int and 0 < value <= _MOST_CONTEXT_TOKENS else None

@@ -22,6 +22,10 @@ class Receiver(Protocol):
         """Bytes of the body, freed of their framing; never empty."""
         ...
 
+    def on_chunk(self, chunk: bytes, start: int) -> None:
+        """One whole chunk of a stream with its framing, not the first; its content is chunk[start:-2]."""
+        ...
+
     def on_end(self) -> None:
         """The answer is complete by its own framing."""
         ...

@@ -10,6 +10,7 @@ from functools import partial
 
 from steelyard.routing.table import Endpoint
 from steelyard_gateway.deadlines import Deadlines
+from steelyard_gateway.repeated import LatestHead
 from steelyard_gateway.upstream import failure, tls
 from steelyard_gateway.upstream.call import Call, Receiver
 from steelyard_gateway.upstream.connection import Connection
@@ -28,6 +29,7 @@ class Client:
     def __init__(self, deadlines: Deadlines, keep_seconds: float = KEEP_SECONDS) -> None:
         self._deadlines = deadlines
         self._keep_seconds = keep_seconds
+        self._latest = LatestHead()
         self._pools: dict[str, _Pool] = {}
         self._connections: set[Connection] = set()
         self._dials: set[asyncio.Task[None]] = set()
@@ -86,7 +88,11 @@ class Client:
         try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(
-                    self._deadlines, self._keep_seconds, pool.idle.append, partial(self._lost, pool)
+                    self._deadlines,
+                    self._keep_seconds,
+                    self._latest,
+                    pool.idle.append,
+                    partial(self._lost, pool),
                 ),
                 endpoint.host,
                 endpoint.port,

@@ -14,8 +14,8 @@ import httptools
 
 from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.ports import HeaderLines, Headers
-from steelyard_gateway.repeated import Repetition, repetition
-from steelyard_gateway.upstream import failure
+from steelyard_gateway.repeated import LatestHead, Repetition, repetition
+from steelyard_gateway.upstream import chunks, failure
 from steelyard_gateway.upstream.call import Call
 from steelyard_gateway.upstream.failure import Failure
 
@@ -38,10 +38,10 @@ class Connection(asyncio.Protocol):
     """A connection that answers one call at a time."""
 
     __slots__ = (
-        "_announced", "_bare_bytes", "_broken", "_call", "_deadlines", "_ended", "_flowing", "_framed",
-        "_head_bytes", "_headed", "_headers", "_keep_seconds", "_lost", "_on_free", "_on_lost", "_parser",
-        "_paused", "_pieces", "_repeatable", "_repetition", "_reusable", "_status", "_transport", "deadline",
-        "on_body", "reused",
+        "_announced", "_bare_bytes", "_between", "_broken", "_call", "_deadlines", "_ended", "_flowing",
+        "_framed", "_head_bytes", "_headed", "_headers", "_idle_seconds", "_keep_seconds", "_latest", "_lost",
+        "_on_free", "_on_lost", "_parser", "_paused", "_pieces", "_repetition", "_reusable",
+        "_status", "_transport", "deadline", "on_body", "reused",
     )  # fmt: skip
 
     # Of the answer under way:
@@ -49,6 +49,8 @@ class Connection(asyncio.Protocol):
     """The receiver knows the head."""
     _bare_bytes: int
     """Bytes in a row that brought nothing of the body."""
+    _between: bool
+    """What was read ends with a chunk of a stream's body."""
     _broken: bool
     """Something came that does not belong."""
     _ended: bool
@@ -68,6 +70,7 @@ class Connection(asyncio.Protocol):
         self,
         deadlines: Deadlines,
         keep_seconds: float,
+        latest: LatestHead,
         on_free: Callable[["Connection"], None],
         on_lost: Callable[["Connection", Call | None], None],
     ) -> None:
@@ -76,12 +79,14 @@ class Connection(asyncio.Protocol):
         self.reused = False
         self._deadlines = deadlines
         self._keep_seconds = keep_seconds
+        self._latest = latest
         self._on_free = on_free
         self._on_lost = on_lost
         self._call: Call | None = None
         self._lost = self._paused = False
         self._repetition: Repetition | None = None
-        self._repeatable = HeaderLines()
+        self._headers = HeaderLines()
+        self._head_bytes = 0
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         self._reset()
@@ -101,6 +106,7 @@ class Connection(asyncio.Protocol):
         self._reset()
         timeouts = call.endpoint.timeouts
         seconds = timeouts.first_byte_seconds if call.stream else timeouts.total_seconds
+        self._idle_seconds = timeouts.idle_seconds
         self.deadline = perf_counter() + seconds
         self._transport.write(call.payload)
         if not self.reused:
@@ -132,7 +138,7 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
             if self._call is not None and self._call.stream:
-                self.deadline = perf_counter() + self._call.endpoint.timeouts.idle_seconds
+                self.deadline = perf_counter() + self._idle_seconds
 
     def close(self) -> None:
         """Close at once, whatever is still unsent."""
@@ -187,17 +193,25 @@ class Connection(asyncio.Protocol):
         if call is None or parser is None:
             self.close()
             return
-        if self._repetition is not None and not self._head_bytes:
-            body = self._repetition.body_of(data)
-            if body is not None:
-                self._hand_over(call, body)
-                return
+        if self._between and (start := chunks.content_start(data)):
+            self.deadline = perf_counter() + self._idle_seconds
+            call.receiver.on_chunk(data, start)
+            return
+        if not self._head_bytes:
+            for known in (self._repetition, self._latest.repetition):
+                body = None if known is None else known.body_of(data)
+                if body is not None and known is not None:
+                    self._repetition = known
+                    self._hand_over(call, body, known.headers)
+                    return
         if not self._headed:
             self._head_bytes += len(data)
         try:
             parser.feed_data(data)
         except httptools.HttpParserError:
             self._broken = True
+        if self._between and not data.endswith(chunks.END):
+            self._between = False
         if self._ended or self._announced or (self._headed and not self._broken):
             if self._ended and self._reusable and self._head_bytes == len(data) and data.startswith(OK_LINE):
                 self._note(data)
@@ -241,6 +255,14 @@ class Connection(asyncio.Protocol):
         if status in NO_BODY:
             self._framed = True
 
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._between = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is complete."""
+        self._between = self._call is not None and self._call.stream
+
     def on_message_complete(self) -> None:
         """An answer is complete."""
         if self._headed:
@@ -255,15 +277,15 @@ class Connection(asyncio.Protocol):
     def _note(self, data: bytes) -> None:
         """Know the head of this answer when it comes again."""
         if JSON in self._headers:
-            self._repetition, self._repeatable = repetition(data), self._headers
+            self._repetition = self._latest.repetition = repetition(data, self._headers)
 
-    def _hand_over(self, call: Call, body: bytes) -> None:
+    def _hand_over(self, call: Call, body: bytes, headers: HeaderLines) -> None:
         """An answer whose head is that of an earlier one, but for the length."""
         self._call = call.connection = None
         call.payload = b""
         self._reusable = True
         self._free()
-        call.receiver.on_whole(self._repeatable, body)
+        call.receiver.on_whole(headers, body)
 
     def _tell(self, call: Call, read_bytes: int) -> None:
         if not self._announced:
@@ -279,7 +301,7 @@ class Connection(asyncio.Protocol):
             self._flowing = True
             self._bare_bytes = 0
             if call.stream:
-                self.deadline = perf_counter() + call.endpoint.timeouts.idle_seconds
+                self.deadline = perf_counter() + self._idle_seconds
             call.receiver.on_data(data)
         else:
             self._bare_bytes += read_bytes
@@ -312,10 +334,11 @@ class Connection(asyncio.Protocol):
         self._on_free(self)
 
     def _reset(self) -> None:
-        self._headers = HeaderLines()
+        if self._head_bytes:
+            self._headers = HeaderLines()
         self._status = 0
         self._head_bytes = self._bare_bytes = 0
-        self._headed = self._announced = self._flowing = self._ended = False
+        self._headed = self._announced = self._flowing = self._ended = self._between = False
         self._framed = self._reusable = self._broken = False
 
 

@@ -21,7 +21,7 @@ from steelyard.routing.compiling import compile_table
 from steelyard.routing.deciding import decide
 from steelyard.routing.decision import Distribution, Request, Turn
 from steelyard.routing.explaining import explain
-from steelyard.routing.table import CATEGORIES, LEVELS, Endpoint
+from steelyard.routing.table import CATEGORIES, LEVELS, Attempt, Endpoint
 from steelyard.routing.undecidable import NoCandidate, Undecidable
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "routing"
@@ -30,11 +30,14 @@ PROMPT_TOKENS = 1000
 
 
 class StatedLoad:
-    """A fleet whose load and rests are stated by backend."""
+    """A fleet whose load, rests and loads of models are stated by backend."""
 
-    def __init__(self, in_flight: dict[str, int], resting: list[str]) -> None:
+    def __init__(
+        self, in_flight: dict[str, int], resting: list[str], cold: dict[str, float] | None = None
+    ) -> None:
         self._in_flight = in_flight
         self._resting = resting
+        self._cold = cold or {}
 
     def in_flight(self, endpoint: Endpoint) -> int:
         return self._in_flight.get(endpoint.backend, 0)
@@ -44,6 +47,12 @@ class StatedLoad:
 
     def is_full(self, endpoint: Endpoint) -> bool:
         return False
+
+    def cold_seconds(self, attempt: Attempt) -> float:
+        return self._cold.get(attempt.candidate.backend, 0.0)
+
+    def wait_seconds(self, attempt: Attempt) -> float:
+        return self.cold_seconds(attempt)
 
 
 def stated_cells(turn: Turn) -> Distribution:
@@ -105,7 +114,7 @@ def request_of(stated: dict[str, Any]) -> Request:
 def outcome_of(case: dict[str, Any]) -> dict[str, Any]:
     table, problems = compile_table(resources_of(case), "default")
     assert not [problem for problem in problems if problem.excludes]
-    load = StatedLoad(case.get("load", {}), case.get("resting", []))
+    load = StatedLoad(case.get("load", {}), case.get("resting", []), case.get("coldSeconds"))
     try:
         decision = decide(request_of(case["request"]), table, load, 0, stated_cells)
     except NoCandidate as none:
@@ -144,7 +153,7 @@ def test_the_decision_is_the_one_that_the_contract_states(name: str) -> None:
 
 
 def test_every_case_of_the_contract_is_there() -> None:
-    assert {name[:2] for name in CASES} == {f"{number:02}" for number in range(1, 25)}
+    assert {name[:2] for name in CASES} == {f"{number:02}" for number in range(1, 26)}
 
 
 def test_a_weighted_policy_gives_each_entry_its_share_of_conversations() -> None:

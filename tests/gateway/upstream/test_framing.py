@@ -188,6 +188,41 @@ def test_answers_whose_heads_repeat_are_read_as_if_they_did_not(turns: list[list
             break
 
 
+@st.composite
+def chunk_by_chunk(draw: st.DrawFn) -> list[bytes]:
+    """A stream as engines send it, a chunk in a piece, but for what is spoilt or cut otherwise."""
+    parts = draw(st.lists(st.binary(min_size=1, max_size=40), min_size=2, max_size=6))
+    form = draw(st.sampled_from([b"%x\r\n%b\r\n", b"%X\r\n%b\r\n", b"0%x\r\n%b\r\n", b"%x;a=b\r\n%b\r\n"]))
+    pieces = [form % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
+    spoils = draw(st.integers(0, len(pieces)))
+    if spoils < len(pieces):
+        pieces[spoils] = draw(fuzz.spoilt(st.just(pieces[spoils]), POISON))
+    at = draw(st.integers(0, len(pieces) - 2))
+    cut = draw(st.integers(0, len(pieces[at])))
+    moved = pieces[at][cut:] + pieces[at + 1]
+    pieces[at : at + 2] = draw(st.sampled_from([pieces[at : at + 2], [pieces[at][:cut], moved]]))
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    return [piece for piece in (head, *pieces) if piece]
+
+
+@profile(500)
+@given(chunk_by_chunk())
+@example(
+    [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n1", b"2\r\n" + b"y" * 18, b"\r\n"]
+)
+def test_a_stream_that_comes_a_chunk_at_a_time_is_read_as_h11_reads_it(pieces: list[bytes]) -> None:
+    assert agree(by_us(pieces), by_h11(pieces)), pieces
+
+
+def test_whole_chunks_of_a_stream_are_handed_over_with_their_framing() -> None:
+    ear, chunk = Ear(), b"a\r\n" + b"x" * 10 + b"\r\n"
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+    read = Line().read([head, chunk, chunk, chunk[:5], chunk[5:], chunk, b"0\r\n\r\n"], ear)
+
+    assert (read.body, ear.chunks) == (b"x" * 40, 2), "the first, and the one in two pieces, are parsed"
+
+
 @profile(150)
 @given(answers(), answers() | SPOILT, st.data())
 def test_an_answer_that_nobody_asked_for_never_mixes_with_one_that_was(

@@ -1,0 +1,190 @@
+"""One question-and-answer with an engine or an exporter, and what is kept from one to the next.
+
+Invariant: what comes of it is told to `live`, or raised as NoAnswer.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from steelyard.telemetry import gpus, samples
+from steelyard.telemetry.samples import NOTHING, EngineSample, Question, Topic
+from steelyard_gateway import fetching
+from steelyard_gateway.fetching import NoAnswer
+from steelyard_gateway.live import LiveEndpoints
+from steelyard_gateway.targets import EngineTarget, ExporterTarget
+from steelyard_gateway.upstream.client import Client
+
+ANSWER_SHARE = 0.8
+"""Share of the interval within which all answers must be there."""
+
+MOST_ANSWER_SECONDS = 5.0
+"""They must be there within this, however long the interval is."""
+
+VALID_INTERVALS = 3
+"""What is older than so many intervals is unknown: one failure in between is forgiven."""
+
+SELDOM_SECONDS = 30.0
+"""How often an engine is asked for what changes seldom."""
+
+MOST_ANSWER_BYTES = 1_048_576
+"""A longer answer is not read to its end: ten times vLLM's metrics."""
+
+
+class Poll(Protocol):
+    """What is asked again and again."""
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often."""
+        ...
+
+    def after(self, before: "Poll | None") -> "Poll":
+        """This one, or the one before where it asks the same of the same, with what that knows."""
+        ...
+
+    async def ask(self) -> None:
+        """Ask all that is to be asked now. Raises NoAnswer."""
+        ...
+
+    def not_told(self, why: str) -> None:
+        """Tell that it told nothing; `why` ends a sentence about it."""
+        ...
+
+
+class EnginePoll:
+    """Polls of one engine."""
+
+    def __init__(
+        self, target: EngineTarget, live: LiveEndpoints, client: Client, now: Callable[[], float]
+    ) -> None:
+        self.target = target
+        self._live = live
+        self._client = client
+        self._now = now
+        self._known = NOTHING
+        self._asked_seldom_at = float("-inf")
+        self._paths: dict[Question, int] = {}
+        self._last: tuple[EngineSample, float] = NOTHING, 0.0
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often."""
+        return self.target.interval_seconds
+
+    def after(self, before: Poll | None) -> Poll:
+        """The one before where it asks the same of the same."""
+        target = self.target
+        if not isinstance(before, EnginePoll) or before.target.questions != target.questions:
+            return self
+        before.target = target
+        return before
+
+    async def ask(self) -> None:
+        """Ask for the load, and now and then for the rest. Raises NoAnswer."""
+        target, live, began = self.target, self._live, self._now()
+        own = live.own(target.endpoint)
+        until = began + seconds_to_answer(target.interval_seconds)
+        is_due = began - self._asked_seldom_at >= SELDOM_SECONDS
+        if is_due:
+            self._asked_seldom_at = began
+            self._paths.clear()
+        load = [(one.topic, await self._answer(one, until)) for one in target.questions.often]
+        own, before = max(own, live.own(target.endpoint)), self._last
+        sample = self._sample(load)
+        if sample.running is None and sample.loaded is None:
+            raise NoAnswer("told nothing of its load that can be read")
+        self._last = sample, self._now()
+        self._tell(before, own)
+        if is_due:
+            for question in target.questions.seldom:
+                await self._learn(question, until)
+            self._last = self._sample(load), self._last[1]
+            self._tell(before, own)
+
+    def not_told(self, why: str) -> None:
+        """Tell that it told nothing."""
+        self._live.not_sampled(self.target.endpoint, why)
+
+    def _sample(self, load: list[tuple[Topic, bytes]]) -> EngineSample:
+        sample = self._known
+        for topic, answer in load:
+            sample = samples.read(self.target.engine, topic, answer, sample)
+        return sample
+
+    def _tell(self, before: tuple[EngineSample, float], own: int) -> None:
+        sample, at = self._last
+        told = samples.with_speed(sample, before[0], at - before[1])
+        self._live.sampled(self.target.endpoint, told, own, VALID_INTERVALS * self.target.interval_seconds)
+
+    async def _learn(self, question: Question, until: float) -> None:
+        """Ask for something without which the load is known all the same."""
+        try:
+            answer = await self._answer(question, until)
+        except NoAnswer:
+            return
+        self._known = samples.read(self.target.engine, question.topic, answer, self._known)
+
+    async def _answer(self, question: Question, until: float) -> bytes:
+        """The answer of the first path that is there; until it is looked for again, of the same."""
+        first = self._paths.get(question, 0)
+        for index, path in enumerate(question.paths[first:], first):
+            try:
+                answer = await fetching.get(
+                    self._client,
+                    self.target.endpoint,
+                    path,
+                    seconds=max(until - self._now(), 0.0),
+                    most_bytes=MOST_ANSWER_BYTES,
+                )
+            except NoAnswer as error:
+                if error.status not in samples.NOT_THERE or path == question.paths[-1]:
+                    raise
+            else:
+                self._paths[question] = index
+                return answer
+        raise NoAnswer("has no such path")
+
+
+class ExporterPoll:
+    """Polls of one exporter."""
+
+    def __init__(self, target: ExporterTarget, live: LiveEndpoints, client: Client) -> None:
+        self.target = target
+        self._live = live
+        self._client = client
+
+    @property
+    def interval_seconds(self) -> float:
+        """How often."""
+        return self.target.interval_seconds
+
+    def after(self, before: Poll | None) -> Poll:
+        """This one: nothing is kept from one poll to the next."""
+        return self
+
+    async def ask(self) -> None:
+        """Ask once, for all endpoints behind it. Raises NoAnswer."""
+        target, live = self.target, self._live
+        owns = [live.own(one.endpoint) for one in target.behind]
+        answer = await fetching.get(
+            self._client,
+            target.exporter,
+            target.exporter.base_path,
+            seconds=seconds_to_answer(target.interval_seconds),
+            most_bytes=MOST_ANSWER_BYTES,
+        )
+        found = gpus.read(answer)
+        for one, own in zip(target.behind, owns, strict=True):
+            told = tuple(gpu for gpu in found if not one.uuids or gpu.uuid in one.uuids)
+            most = max(own, live.own(one.endpoint))
+            live.gpus_told(one.endpoint, told, most, VALID_INTERVALS * target.interval_seconds)
+
+    def not_told(self, why: str) -> None:
+        """Tell that it told nothing."""
+        for one in self.target.behind:
+            self._live.gpus_not_told(one.endpoint, why)
+
+
+def seconds_to_answer(interval_seconds: float) -> float:
+    """How long a poll may take: less than its interval."""
+    return min(interval_seconds * ANSWER_SHARE, MOST_ANSWER_SECONDS)

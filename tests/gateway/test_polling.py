@@ -1,0 +1,364 @@
+"""The poller with engines and exporters that answer well, badly or not at all, by a clock that is moved."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakes import engines, gpu_exporter
+from fakes.engines import Ask, Engine, Script, answer, says
+from fakes.gpu_exporter import Card
+from fakes.resources import backend, resource_set, secret
+from steelyard.api.backend import LLMBackend
+from steelyard.routing.table import Endpoint
+from steelyard_gateway import current, polls
+from steelyard_gateway.deadlines import Deadlines
+from steelyard_gateway.live import LiveEndpoints
+from steelyard_gateway.polling import Poller
+from steelyard_gateway.signals import Known
+from steelyard_gateway.upstream.client import Client
+
+RECORDED = Path(__file__).parents[1] / "recordings" / "probes"
+HUGE_BYTES = 10_000_000
+LOAD = b"vllm:num_requests_running %d\nvllm:num_requests_waiting %d\nvllm:generation_tokens_total %d\n"
+
+
+class Polled:
+    """A poller over some backends, and what came of it."""
+
+    def __init__(self, *backends: LLMBackend) -> None:
+        self.seconds = 1000.0
+        self.live = LiveEndpoints(lambda: self.seconds)
+        self.current = current.Current()
+        self.client = Client(Deadlines())
+        self.poller = Poller(self.current, self.live, self.client, now=lambda: self.seconds, rand=lambda: 0.0)
+        self.take(*backends)
+
+    def take(self, *backends: LLMBackend) -> None:
+        """Put these into force."""
+        key = secret("key", {"api-key": "sesame"})
+        self.current.snapshot = current.snapshot(resource_set(*backends, key), "default", 0)
+
+    async def round(self, seconds: float = 0.0) -> int:
+        """Let time pass, and poll all whose turn it is; how many they were."""
+        self.seconds += seconds
+        turns = self.poller.due()
+        await asyncio.gather(*(self.poller.poll(turn) for turn in turns))
+        return len(turns)
+
+    def endpoint(self, name: str = "a") -> Endpoint:
+        assert self.current.snapshot is not None
+        found = [one for pair in self.current.snapshot.table.candidates for one in pair.endpoints]
+        return next(one for one in found if one.backend == name)
+
+    def known(self, name: str = "a") -> Known:
+        return self.live.known(self.endpoint(name))
+
+
+def run(work: Callable[[Polled], Awaitable[None]], *backends: LLMBackend) -> None:
+    """Do this in a loop of its own."""
+
+    async def whole() -> None:
+        polled = Polled(*backends)
+        try:
+            await work(polled)
+        finally:
+            await polled.client.aclose()
+
+    asyncio.run(whole())
+
+
+def vllm(port: int, name: str = "a", seconds: int = 2, **spec: Any) -> LLMBackend:
+    """A backend of this engine; what is asked is asked so often."""
+    metrics = {"engine": {"intervalSeconds": seconds}, **spec.pop("metrics", {})}
+    return backend(name, "m", url=f"http://127.0.0.1:{port}", metrics=metrics, **spec)
+
+
+def telling(*answers: bytes) -> Script:
+    """A script that tells its version, and at /metrics each of these in turn."""
+    left = list(answers)
+
+    def script(ask: Ask) -> None:
+        if ask.line.startswith(b"GET /version "):
+            ask.send(answer(b'{"version":"0.32.0"}'))
+        else:
+            ask.send(answer(left.pop(0) if len(left) > 1 else left[0]))
+
+    return script
+
+
+def paths(engine: Engine) -> list[str]:
+    return [ask.line.split(b" ")[1].decode() for ask in engine.asks]
+
+
+def test_what_a_real_vllm_told_is_known_with_its_version() -> None:
+    async def work(polled: Polled) -> None:
+        assert await polled.round() == 1
+        sample = polled.live.sample(polled.endpoint())
+        assert sample is not None
+        assert (sample.running, sample.waiting, sample.cache_use, sample.version) == (0, 0, 0.0, "0.32.0")
+
+    with engines.engine(telling((RECORDED / "vllm-0.32.0" / "metrics.body").read_bytes())) as up:
+        run(work, vllm(up.port))
+    assert paths(up) == ["/metrics", "/version"]
+
+
+def test_requests_of_others_and_the_speed_come_of_two_readings() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        polled.live.started(polled.endpoint())
+        await polled.round(2)
+        sample = polled.known().sample
+        assert sample is not None and sample.output_tokens_per_second == 150
+        assert (polled.known().others, polled.live.in_flight(polled.endpoint())) == (2, 3)
+
+    with engines.engine(telling(LOAD % (0, 0, 100), LOAD % (4, 1, 400))) as up:
+        run(work, vllm(up.port))
+
+
+def test_the_engine_is_asked_with_its_credential_and_the_exporter_without() -> None:
+    async def work(polled: Polled) -> None:
+        assert await polled.round() == 2
+
+    with engines.engine(telling(LOAD % (0, 0, 0))) as up, engines.engine(says(answer(b""))) as exporter:
+        gpu = {"gpu": {"url": f"http://127.0.0.1:{exporter.port}"}}
+        run(work, vllm(up.port, credentialsRef={"name": "key", "key": "api-key"}, metrics=gpu))
+    assert [ask.headers.get(b"authorization") for ask in up.asks] == [b"Bearer sesame"] * 2
+    assert [b"authorization" in ask.headers for ask in exporter.asks] == [False]
+
+
+def silent(ask: Ask) -> None:
+    """Nothing, for ever."""
+    ask.wait_for_hang_up()
+
+
+def dripping(ask: Ask) -> None:
+    """A byte now and then, for ever."""
+    ask.send(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+    while not ask.stopped.wait(0.05):
+        ask.send(b"#")
+
+
+def endless(ask: Ask) -> None:
+    """Ever more of it."""
+    ask.send(engines.stream_head())
+    for _ in range(HUGE_BYTES // 100_000):
+        ask.send(engines.chunk(b"#" * 100_000))
+    ask.wait_for_hang_up()
+
+
+MISBEHAVING: dict[str, tuple[Script, str]] = {
+    "words that are no metrics": (says(answer(b"hello")), "told nothing of its load that can be read"),
+    "bytes that are no text": (says(answer(bytes(range(256)) * 100)), "told nothing of its load"),
+    "numbers that are none": (says(answer(b"vllm:num_requests_running NaN\n")), "told nothing of its load"),
+    "nothing": (says(answer(b"")), "told nothing of its load"),
+    "10 MB": (says(answer(b"#" * HUGE_BYTES)), "answered with too much"),
+    "10 MB in chunks": (endless, "answered with too much"),
+    "no end of silence": (silent, "did not answer in 0.8 s"),
+    "a byte now and then": (dripping, "did not answer in 0.8 s"),
+    "401": (says(answer(b"", "401 Unauthorized")), "answered 401"),
+    "404": (says(answer(b"", "404 Not Found")), "answered 404"),
+    "no HTTP": (says(b"220 hello\r\n"), "sent something that is not valid HTTP/1.1"),
+    "a reset": (Ask.reset, "closed the connection before it answered"),
+}
+
+
+@pytest.mark.parametrize("case", MISBEHAVING)
+def test_an_engine_that_answers_badly_is_unknown_and_harms_nobody_else(case: str) -> None:
+    script, words = MISBEHAVING[case]
+
+    async def work(polled: Polled) -> None:
+        assert await polled.round() == 2
+        bad, good = polled.known("bad"), polled.known("good")
+        assert (bad.sample, bad.others) == (None, 0)
+        assert bad.sample_failure.startswith(words)
+        assert good.sample is not None and good.others == 3
+
+    with engines.engine(script) as bad, engines.engine(telling(LOAD % (3, 0, 0))) as good:
+        run(work, vllm(bad.port, "bad", 1), vllm(good.port, "good", 1))
+
+
+def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        await asyncio.to_thread(up.wait_for_hang_ups, 1)
+
+    with engines.engine(says(answer(b"#" * HUGE_BYTES))) as up:
+        run(work, vllm(up.port))
+
+
+def test_a_redirect_is_not_followed() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        assert polled.known().sample_failure == "answered 302"
+
+    with engines.engine(says(answer(LOAD % (1, 1, 1)))) as target:
+        place = b"location: http://127.0.0.1:%d/metrics\r\n" % target.port
+        with engines.engine(says(answer(b"", "302 Found", place))) as up:
+            run(work, vllm(up.port))
+        assert target.asks == []
+
+
+def test_an_engine_that_fails_keeps_what_is_known_of_it_until_that_is_too_old() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        up.stop()
+        await polled.round(2)
+        assert polled.known().others == 5
+        assert polled.known().sample_failure == "refused the connection"
+        await polled.round(4)
+        assert (polled.known().sample, polled.known().others) == (None, 0)
+        assert polled.known().sample_age_seconds == 6
+
+    with engines.engine(telling(LOAD % (5, 0, 0))) as up:
+        run(work, vllm(up.port))
+
+
+def test_a_dead_exporter_for_an_hour_changes_nothing_but_the_age() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        exporter.text = b""
+        exporter.status = 500
+        seen = []
+        for _ in range(3600):
+            await polled.round(1)
+            known = polled.known()
+            assert (known.others, polled.live.in_flight(polled.endpoint())) == (2, 2)
+            assert known.sample is not None
+            seen.append(known.gpus_age_seconds)
+        assert seen == list(range(1, 3601))
+        assert known.gpus is None
+        assert known.gpus_failure == "answered 500"
+        assert exporter.asked < 3600 / 60 + 10
+
+    with (
+        engines.engine(telling(LOAD % (2, 0, 0))) as up,
+        gpu_exporter.gpu_exporter(Card(util=40)) as exporter,
+    ):
+        run(work, vllm(up.port, seconds=20, metrics={"gpu": {"url": exporter.url}}))
+
+
+def test_one_question_to_an_exporter_tells_of_the_gpus_of_all_endpoints_behind_it() -> None:
+    async def work(polled: Polled) -> None:
+        assert await polled.round() == 1
+        for name, uuid in (("a", "GPU-1"), ("b", "GPU-2")):
+            told = polled.known(name).gpus
+            assert told is not None and [gpu.uuid for gpu in told] == [uuid]
+
+    def behind(name: str, port: int, uuid: str) -> LLMBackend:
+        told = {"endpoint": f"127.0.0.1:{port}", "url": exporter.url, "uuids": [uuid]}
+        url = f"http://127.0.0.1:{port}"
+        return backend(name, "m", url=url, engine="OpenAI", status={"gpuExporters": [told]})
+
+    with gpu_exporter.gpu_exporter(Card("GPU-1"), Card("GPU-2")) as exporter:
+        run(work, behind("a", 1, "GPU-1"), behind("b", 2, "GPU-2"))
+    assert exporter.asked == 1
+
+
+def test_an_exporter_at_a_metadata_address_is_never_asked_and_it_is_said_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work(polled: Polled) -> None:
+        assert await polled.round() == 0
+        assert "a link-local or metadata address" in polled.known().gpus_failure
+
+    metrics = {"gpu": {"url": "http://169.254.169.254/latest/meta-data"}}
+    run(work, backend("a", "m", engine="OpenAI", metrics=metrics))
+    assert [record.getMessage() for record in caplog.records] == ["signals not told"]
+
+
+def test_llama_cpp_without_metrics_tells_by_its_slots_and_is_asked_for_metrics_now_and_then() -> None:
+    def script(ask: Ask) -> None:
+        match ask.line.split(b" ")[1]:
+            case b"/slots":
+                ask.send(answer(json.dumps([{"is_processing": True}, {"is_processing": False}]).encode()))
+            case b"/props":
+                ask.send(answer(b'{"total_slots": 2, "build_info": "b1"}'))
+            case _:
+                ask.send(answer(b"", "501 Not Implemented"))
+
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        sample = polled.known().sample
+        assert sample is not None and (sample.running, sample.capacity, sample.version) == (1, 2, "b1")
+        for _ in range(14):
+            await polled.round(2)
+        assert paths(up) == ["/metrics", "/slots", "/props", *["/slots"] * 14]
+        await polled.round(2)
+        assert paths(up)[-3:] == ["/metrics", "/slots", "/props"]
+
+    with engines.engine(script) as up:
+        run(work, vllm(up.port, engine="LlamaCpp"))
+
+
+def test_what_is_known_outlives_a_table_that_still_has_the_endpoint() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        polled.take(vllm(up.port), backend("other", "n", engine="OpenAI"))
+        assert polled.known().others == 4
+        await polled.round(2)
+        sample = polled.known().sample
+        assert sample is not None and sample.output_tokens_per_second == 5
+        assert paths(up) == ["/metrics", "/version", "/metrics"]
+
+    with engines.engine(telling(LOAD % (4, 0, 10), LOAD % (4, 0, 20))) as up:
+        run(work, vllm(up.port))
+
+
+def test_another_path_for_metrics_is_asked_anew() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        polled.take(vllm(up.port, metrics={"engine": {"path": "/m"}}))
+        await polled.round(2)
+
+    with engines.engine(telling(LOAD % (4, 0, 10))) as up:
+        run(work, vllm(up.port))
+    assert paths(up) == ["/metrics", "/version", "/m", "/version"]
+
+
+def test_an_endpoint_that_left_the_table_is_asked_no_more() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        polled.take()
+        assert await polled.round(60) == 0
+
+    with engines.engine(telling(LOAD % (0, 0, 0))) as up:
+        run(work, vllm(up.port))
+
+
+def test_one_poll_of_an_endpoint_is_under_way_at_a_time() -> None:
+    async def work(polled: Polled) -> None:
+        (turn,) = polled.poller.due()
+        asking = asyncio.create_task(polled.poller.poll(turn))
+        await asyncio.to_thread(up.wait_for_asks, 1)
+        polled.seconds += 60
+        assert polled.poller.due() == []
+        await asking
+        assert len(polled.poller.due()) == 1
+
+    with engines.engine(silent) as up:
+        run(work, vllm(up.port, seconds=1))
+
+
+def test_why_an_engine_tells_nothing_is_logged_when_it_begins_changes_and_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "steelyard_gateway.polling")
+    bad, none = answer(b"", "500 Oops"), answer(b"", "401 No")
+    replies = [bad, bad, none, answer(LOAD % (0, 0, 0)), answer(b'{"version":"1"}')]
+
+    async def work(polled: Polled) -> None:
+        for _ in range(4):
+            await polled.round(polls.SELDOM_SECONDS)
+
+    with engines.engine(lambda ask: ask.send(replies.pop(0))) as up:
+        run(work, vllm(up.port))
+    told = [(record.getMessage(), vars(record).get("detail")) for record in caplog.records]
+    assert told == [
+        ("signals not told", "answered 500"),
+        ("signals not told", "answered 401"),
+        ("signals told again", None),
+    ]

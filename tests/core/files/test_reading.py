@@ -185,8 +185,9 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "a fault within a List": (
         f"apiVersion: v1\nkind: List\nitems:\n{as_item(BACKEND)}    x: 1\n",
         [
-            "10: items[0].spec.x: unknown field; known are engine, url, serviceRef, models, cost, credentialsRef, "
-            "tls, location, maxConcurrency, timeouts, usage, probe, metrics, memory and profiling"
+            "10: items[0].spec.x: unknown field; known are engine, url, serviceRef, models, cost, "
+            "credentialsRef, tls, location, maxConcurrency, timeouts, usage, probe, metrics, memory and "
+            "profiling"
         ],
     ),
     "a broken line": (

@@ -178,10 +178,7 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         "kind: Secret\nmetadata: {name: s}\n",
         ["1: apiVersion: is missing: write v1 for Secret"],
     ),
-    "a list instead of an object": (
-        "- 1\n",
-        ["1: must be an object with apiVersion, kind, metadata and spec"],
-    ),
+    "no object": ("- 1\n", ["1: must be an object with apiVersion, kind, metadata and spec"]),
     "a fault within a List": (
         f"apiVersion: v1\nkind: List\nitems:\n{as_item(BACKEND)}    x: 1\n",
         [

@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals measure-signals check-clients clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: $(ENV) ## Measure the gateway beside its rivals (ARGS=--help says what ca
 
 bench-rivals: $(ENV) ## Install the rivals from PyPI, each in an environment of its own
 	@PYTHONPATH=hack $(BIN)/python -m bench.rivals
+
+measure-signals: $(ENV) ## Three gateways beside one, by live signals and without (ARGS="--engines llamacpp": real ones)
+	@$(BIN)/python hack/three_gateways.py $(ARGS)
 
 check-clients: $(ENV) ## langchain-openai and litellm against a gateway, each in an environment of its own
 	@PYTHONPATH=hack:tests $(BIN)/python -m clients

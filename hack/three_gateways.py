@@ -139,8 +139,8 @@ def _seconds_alone(port: int) -> float:
     """What a short request takes on an idle engine, the second time."""
     for _ in range(2):
         began = time.monotonic()
-        body = slot_engine.chat(SHORT_TOKENS) | {"ignore_eos": True}
-        httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=body, timeout=60, trust_env=False)
+        url = f"http://127.0.0.1:{port}/v1/completions"
+        httpx.post(url, json=slot_engine.question(SHORT_TOKENS), timeout=60, trust_env=False)
     return time.monotonic() - began
 
 
@@ -171,8 +171,8 @@ async def _send(urls: Sequence[str], arrivals: Sequence[Arrival]) -> list[float]
         began = time.monotonic()
 
         async def ask(arrival: Arrival) -> None:
-            body = slot_engine.chat(arrival.tokens) | {"model": arrival.model, "ignore_eos": True}
-            url = f"{urls[arrival.gateway % len(urls)]}/v1/chat/completions"
+            body = slot_engine.question(arrival.tokens) | {"model": arrival.model}
+            url = f"{urls[arrival.gateway % len(urls)]}/v1/completions"
             sent = time.monotonic()
             (await client.post(url, json=body)).raise_for_status()
             if arrival.tokens == SHORT_TOKENS:

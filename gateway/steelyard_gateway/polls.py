@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from steelyard.telemetry import gpus, samples
-from steelyard.telemetry.samples import NOTHING, EngineSample, Question, Topic
+from steelyard.telemetry.samples import NOTHING, EngineSample, Question
 from steelyard_gateway import fetching
 from steelyard_gateway.fetching import NoAnswer
 from steelyard_gateway.live import LiveEndpoints
@@ -89,32 +89,22 @@ class EnginePoll:
             self._asked_seldom_at = began
             self._paths.clear()
         load = [(one.topic, await self._answer(one, until)) for one in target.questions.often]
-        own, before = max(own, live.own(target.endpoint)), self._last
-        sample = self._sample(load)
+        own, at = max(own, live.own(target.endpoint)), self._now()
+        for question in target.questions.seldom if is_due else ():
+            await self._learn(question, until)
+        sample = self._known
+        for topic, answer in load:
+            sample = samples.read(target.engine, topic, answer, sample)
         if sample.running is None and sample.loaded is None:
             raise NoAnswer("told nothing of its load that can be read")
-        self._last = sample, self._now()
-        self._tell(before, own)
-        if is_due:
-            for question in target.questions.seldom:
-                await self._learn(question, until)
-            self._last = self._sample(load), self._last[1]
-            self._tell(before, own)
+        before, before_at = self._last
+        self._last = sample, at
+        told = samples.with_speed(sample, before, at - before_at)
+        live.sampled(target.endpoint, told, own, VALID_INTERVALS * target.interval_seconds)
 
     def not_told(self, why: str) -> None:
         """Tell that it told nothing."""
         self._live.not_sampled(self.target.endpoint, why)
-
-    def _sample(self, load: list[tuple[Topic, bytes]]) -> EngineSample:
-        sample = self._known
-        for topic, answer in load:
-            sample = samples.read(self.target.engine, topic, answer, sample)
-        return sample
-
-    def _tell(self, before: tuple[EngineSample, float], own: int) -> None:
-        sample, at = self._last
-        told = samples.with_speed(sample, before[0], at - before[1])
-        self._live.sampled(self.target.endpoint, told, own, VALID_INTERVALS * self.target.interval_seconds)
 
     async def _learn(self, question: Question, until: float) -> None:
         """Ask for something without which the load is known all the same."""

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -31,6 +32,9 @@ MODELS = (real_ollama.SMOLLM2, real_ollama.SMOLLM2_LONG, real_ollama.GEMMA3)
 SECONDS = 120.0
 """No answer takes longer, unless it hangs."""
 
+MAX_WAIT = 100
+"""`maxWaitSeconds` of the gateway: nobody is sent away, as by turns nobody is."""
+
 MOST_TOKENS = 8
 """Answers are at most so long: what is measured are loads."""
 
@@ -42,6 +46,23 @@ class Asked:
     model: str
     tokens: int
     is_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When requests come."""
+
+    clients: int = 0
+    """Clients that ask one after another; 0: `per_second` counts."""
+    per_second: float = 1.0
+    """Requests, whether those before are answered or not."""
+    seed: int = 1
+
+    def pauses(self) -> Iterator[float]:
+        """Seconds between two requests."""
+        chance = random.Random(self.seed)
+        while True:
+            yield chance.expovariate(self.per_second)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,44 +105,48 @@ def servers(home: Path, folder: Path, number: int = 2) -> Iterator[Sequence[Real
         yield up
 
 
-def by_turns(up: Sequence[RealOllama], asked: Sequence[Asked], clients: int) -> Outcome:
+def by_turns(up: Sequence[RealOllama], asked: Sequence[Asked], pace: Pace) -> Outcome:
     """Each server in turn."""
-    return _measured(up, [server.url for server in up], asked, clients)
+    return _measured(up, [server.url for server in up], asked, pace)
 
 
-def steelyard(up: Sequence[RealOllama], asked: Sequence[Asked], clients: int, folder: Path) -> Outcome:
+def steelyard(up: Sequence[RealOllama], asked: Sequence[Asked], pace: Pace, folder: Path) -> Outcome:
     """A gateway in front of them."""
     folder.mkdir()
     documents = [
-        {
-            "apiVersion": "steelyard.dev/v1alpha1",
-            "kind": "LLMBackend",
-            "metadata": {"name": f"ollama-{index}"},
-            "spec": {"engine": "Ollama", "url": server.url},
-        }
+        _document("LLMBackend", f"ollama-{index}", engine="Ollama", url=server.url)
         for index, server in enumerate(up)
     ]
-    (folder / "backends.yaml").write_text("---\n".join(json.dumps(one) + "\n" for one in documents))
+    for number, model in enumerate(map(_own, MODELS)):
+        spec = {"models": [{"name": model}], "candidates": [{"models": [model]}], "maxWaitSeconds": MAX_WAIT}
+        documents.append(_document("RoutingPolicy", f"model-{number}", **spec))
+    (folder / "fleet.yaml").write_text("---\n".join(json.dumps(one) + "\n" for one in documents))
     with program.gateway(folder) as gateway:
         waiting.until(lambda: _is_told(gateway, len(up)), "word of what is loaded")
-        return _measured(up, [gateway.url], asked, clients)
+        return _measured(up, [gateway.url], asked, pace)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print a table in Markdown, a row for each round and way."""
     parser = argparse.ArgumentParser(prog="python -m fleet.real", description=__doc__)
     parser.add_argument("--requests", type=int, default=100, help="of each round (100)")
-    parser.add_argument("--clients", type=int, default=10, help="that ask one after another (10)")
+    parser.add_argument("--clients", type=int, default=0, help="that ask one after another (0: --per-second)")
+    parser.add_argument("--per-second", type=float, default=3.0, help="requests, whatever was answered (3)")
     parser.add_argument("--rounds", type=int, default=3, help="each with other requests (3)")
     chosen = parser.parse_args(words)
     print("| round | balancer | loads | p50 s | p95 s | errors |\n| --- | --- | --: | --: | --: | --: |")
     with tempfile.TemporaryDirectory() as name, servers(real_ollama.build(), Path(name)) as up:
         for number in range(1, chosen.rounds + 1):
             asked = traffic(chosen.requests, number)
-            _show(number, "by turns", by_turns(up, asked, chosen.clients))
-            ours = steelyard(up, asked, chosen.clients, Path(name) / f"resources-{number}")
+            pace = Pace(chosen.clients, chosen.per_second, number)
+            _show(number, "by turns", by_turns(up, asked, pace))
+            ours = steelyard(up, asked, pace, Path(name) / f"resources-{number}")
             _show(number, "steelyard", ours)
     return 0
+
+
+def _document(kind: str, name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "steelyard.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def _own(model: str) -> str:
@@ -135,34 +160,46 @@ def _is_told(gateway: program.Gateway, number: int) -> bool:
     return len(told) == number
 
 
-def _measured(up: Sequence[RealOllama], urls: Sequence[str], asked: Sequence[Asked], clients: int) -> Outcome:
+def _measured(up: Sequence[RealOllama], urls: Sequence[str], asked: Sequence[Asked], pace: Pace) -> Outcome:
     before = sum(server.loads() for server in up)
-    taken, errors = asyncio.run(_drive(urls, asked, clients))
+    taken, errors = asyncio.run(_drive(urls, asked, pace))
     return Outcome(sum(server.loads() for server in up) - before, tuple(sorted(taken)), tuple(errors))
 
 
-async def _drive(urls: Sequence[str], asked: Sequence[Asked], clients: int) -> tuple[list[float], list[str]]:
+async def _drive(urls: Sequence[str], asked: Sequence[Asked], pace: Pace) -> tuple[list[float], list[str]]:
     taken: list[float] = []
     errors: list[str] = []
-    left = iter(enumerate(asked))
 
-    async def client(http: httpx.AsyncClient) -> None:
-        for index, one in left:
-            body = {
-                "model": one.model,
-                "messages": [{"role": "user", "content": f"Tell me of the number {index}."}],
-                "max_tokens": one.tokens,
-                "stream": one.is_stream,
-            }
-            began_at = time.perf_counter()
-            answer = await http.post(f"{urls[index % len(urls)]}/v1/chat/completions", json=body)
-            taken.append(time.perf_counter() - began_at)
-            if not answer.is_success:
-                errors.append(f"{answer.status_code} {answer.text[:200]}")
+    async def ask(http: httpx.AsyncClient, index: int) -> None:
+        one = asked[index]
+        body = {
+            "model": one.model,
+            "messages": [{"role": "user", "content": f"Tell me of the number {index}."}],
+            "max_tokens": one.tokens,
+            "stream": one.is_stream,
+        }
+        began_at = time.perf_counter()
+        answer = await http.post(f"{urls[index % len(urls)]}/v1/chat/completions", json=body)
+        taken.append(time.perf_counter() - began_at)
+        if not answer.is_success:
+            errors.append(f"{answer.status_code} {answer.text[:200]}")
 
-    async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as http, asyncio.TaskGroup() as tasks:
-        for _ in range(clients):
-            tasks.create_task(client(http))
+    async def client(http: httpx.AsyncClient, left: Iterator[int]) -> None:
+        for index in left:
+            await ask(http, index)
+
+    limits = httpx.Limits(max_connections=None)
+    async with (
+        httpx.AsyncClient(timeout=SECONDS, trust_env=False, limits=limits) as http,
+        asyncio.TaskGroup() as tasks,
+    ):
+        every = iter(range(len(asked)))
+        for _ in range(pace.clients):
+            tasks.create_task(client(http, every))
+        if not pace.clients:
+            for index, pause in zip(every, pace.pauses(), strict=False):
+                tasks.create_task(ask(http, index))
+                await asyncio.sleep(pause)
     return taken, errors
 
 

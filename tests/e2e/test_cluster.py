@@ -146,8 +146,9 @@ def test_a_backend_whose_service_is_not_there_says_so_and_disturbs_nothing(steel
 
 def test_profiles_fill_by_real_jobs_that_hold_no_token(measured: Cluster) -> None:
     printed = measured.kubectl("-n", NAMESPACE, "get", "mprof")
-    columns, *rows = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
-    profiles = [dict(zip(columns, row, strict=True)) for row in rows]
+    header, *lines = printed.splitlines()
+    columns = [(found[0].strip(), *found.span()) for found in re.finditer(r"\S+\s*", header)]
+    profiles = [{name: line[start:end].strip() for name, start, end in columns} for line in lines]
 
     assert {profile["BACKEND"] for profile in profiles} == {LASTING, BRITTLE}
     for profile in profiles:

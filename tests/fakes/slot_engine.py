@@ -163,6 +163,6 @@ def running(engines: Sequence[SlotEngine], host: str = "127.0.0.1") -> Iterator[
         loop.close()
 
 
-def chat(tokens: int) -> dict[str, Any]:
-    """A request for an answer of so many tokens."""
-    return {"model": "m", "max_tokens": tokens, "messages": [{"role": "user", "content": "Go on."}]}
+def question(tokens: int) -> dict[str, Any]:
+    """A request for a completion of so many tokens, also of a real llama.cpp."""
+    return {"model": "m", "max_tokens": tokens, "ignore_eos": True, "prompt": "Once upon a time"}

@@ -1,80 +1,20 @@
-"""The poller with engines and exporters that answer well, badly or not at all, by a clock that is moved."""
+"""The poller with engines that answer well, badly or not at all, by a clock that is moved."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from threading import Event
 
 import pytest
 
-from fakes import engines, gpu_exporter
+from fakes import engines
 from fakes.engines import Ask, Engine, Script, answer, says
-from fakes.gpu_exporter import Card
-from fakes.resources import backend, resource_set, secret
-from steelyard.api.backend import LLMBackend
-from steelyard.routing.table import Endpoint
-from steelyard_gateway import current, polls
-from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.polling import Poller
-from steelyard_gateway.signals import Known
-from steelyard_gateway.upstream.client import Client
+from fakes.polled import LOAD, Polled, run, vllm
+from fakes.resources import backend
+from steelyard_gateway import polls
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "probes"
 HUGE_BYTES = 10_000_000
-LOAD = b"vllm:num_requests_running %d\nvllm:num_requests_waiting %d\nvllm:generation_tokens_total %d\n"
-
-
-class Polled:
-    """A poller over some backends, and what came of it."""
-
-    def __init__(self, *backends: LLMBackend) -> None:
-        self.seconds = 1000.0
-        self.live = LiveEndpoints(lambda: self.seconds)
-        self.current = current.Current()
-        self.client = Client(Deadlines())
-        self.poller = Poller(self.current, self.live, self.client, now=lambda: self.seconds, rand=lambda: 0.0)
-        self.take(*backends)
-
-    def take(self, *backends: LLMBackend) -> None:
-        """Put these into force."""
-        key = secret("key", {"api-key": "sesame"})
-        self.current.snapshot = current.snapshot(resource_set(*backends, key), "default", 0)
-
-    async def round(self, seconds: float = 0.0) -> int:
-        """Let time pass, and poll all whose turn it is; how many they were."""
-        self.seconds += seconds
-        turns = self.poller.due()
-        await asyncio.gather(*(self.poller.poll(turn) for turn in turns))
-        return len(turns)
-
-    def endpoint(self, name: str = "a") -> Endpoint:
-        assert self.current.snapshot is not None
-        found = [one for pair in self.current.snapshot.table.candidates for one in pair.endpoints]
-        return next(one for one in found if one.backend == name)
-
-    def known(self, name: str = "a") -> Known:
-        return self.live.known(self.endpoint(name))
-
-
-def run(work: Callable[[Polled], Awaitable[None]], *backends: LLMBackend) -> None:
-    """Do this in a loop of its own."""
-
-    async def whole() -> None:
-        polled = Polled(*backends)
-        try:
-            await work(polled)
-        finally:
-            await polled.client.aclose()
-
-    asyncio.run(whole())
-
-
-def vllm(port: int, name: str = "a", seconds: int = 2, **spec: Any) -> LLMBackend:
-    """A backend of this engine; what is asked is asked so often."""
-    metrics = {"engine": {"intervalSeconds": seconds}, **spec.pop("metrics", {})}
-    return backend(name, "m", url=f"http://127.0.0.1:{port}", metrics=metrics, **spec)
 
 
 def telling(*answers: bytes) -> Script:
@@ -117,17 +57,6 @@ def test_requests_of_others_and_the_speed_come_of_two_readings() -> None:
 
     with engines.engine(telling(LOAD % (0, 0, 100), LOAD % (4, 1, 400))) as up:
         run(work, vllm(up.port))
-
-
-def test_the_engine_is_asked_with_its_credential_and_the_exporter_without() -> None:
-    async def work(polled: Polled) -> None:
-        assert await polled.round() == 2
-
-    with engines.engine(telling(LOAD % (0, 0, 0))) as up, engines.engine(says(answer(b""))) as exporter:
-        gpu = {"gpu": {"url": f"http://127.0.0.1:{exporter.port}"}}
-        run(work, vllm(up.port, credentialsRef={"name": "key", "key": "api-key"}, metrics=gpu))
-    assert [ask.headers.get(b"authorization") for ask in up.asks] == [b"Bearer sesame"] * 2
-    assert [b"authorization" in ask.headers for ask in exporter.asks] == [False]
 
 
 def silent(ask: Ask) -> None:
@@ -182,11 +111,40 @@ def test_an_engine_that_answers_badly_is_unknown_and_harms_nobody_else(case: str
 
 
 def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    is_cut = Event()
+
+    def script(ask: Ask) -> None:
+        try:
+            ask.connection.sendall(engines.answer(b"#" * 6 * HUGE_BYTES))  # more than sockets hold
+        except OSError:
+            is_cut.set()
+            raise
+
     async def work(polled: Polled) -> None:
         await polled.round()
-        await asyncio.to_thread(up.wait_for_hang_ups, 1)
+        assert await asyncio.to_thread(is_cut.wait, engines.SECONDS)
 
-    with engines.engine(says(answer(b"#" * HUGE_BYTES))) as up:
+    with engines.engine(script) as up:
+        run(work, vllm(up.port))
+
+
+def test_a_request_of_ours_that_came_while_the_engine_was_asked_is_not_taken_for_another_s() -> None:
+    go_on = Event()
+
+    def script(ask: Ask) -> None:
+        assert go_on.wait(engines.SECONDS)
+        ask.send(answer(LOAD % (1, 0, 0)))
+
+    async def work(polled: Polled) -> None:
+        (turn,) = polled.poller.due()
+        asking = asyncio.create_task(polled.poller.poll(turn))
+        await asyncio.to_thread(up.wait_for_asks, 1)
+        polled.live.started(polled.endpoint())
+        go_on.set()
+        await asking
+        assert (polled.known().others, polled.live.in_flight(polled.endpoint())) == (0, 1)
+
+    with engines.engine(script) as up:
         run(work, vllm(up.port))
 
 
@@ -217,59 +175,6 @@ def test_an_engine_that_fails_keeps_what_is_known_of_it_until_that_is_too_old() 
         run(work, vllm(up.port))
 
 
-def test_a_dead_exporter_for_an_hour_changes_nothing_but_the_age() -> None:
-    async def work(polled: Polled) -> None:
-        await polled.round()
-        exporter.text = b""
-        exporter.status = 500
-        seen = []
-        for _ in range(3600):
-            await polled.round(1)
-            known = polled.known()
-            assert (known.others, polled.live.in_flight(polled.endpoint())) == (2, 2)
-            assert known.sample is not None
-            seen.append(known.gpus_age_seconds)
-        assert seen == list(range(1, 3601))
-        assert known.gpus is None
-        assert known.gpus_failure == "answered 500"
-        assert exporter.asked < 3600 / 60 + 10
-
-    with (
-        engines.engine(telling(LOAD % (2, 0, 0))) as up,
-        gpu_exporter.gpu_exporter(Card(util=40)) as exporter,
-    ):
-        run(work, vllm(up.port, seconds=20, metrics={"gpu": {"url": exporter.url}}))
-
-
-def test_one_question_to_an_exporter_tells_of_the_gpus_of_all_endpoints_behind_it() -> None:
-    async def work(polled: Polled) -> None:
-        assert await polled.round() == 1
-        for name, uuid in (("a", "GPU-1"), ("b", "GPU-2")):
-            told = polled.known(name).gpus
-            assert told is not None and [gpu.uuid for gpu in told] == [uuid]
-
-    def behind(name: str, port: int, uuid: str) -> LLMBackend:
-        told = {"endpoint": f"127.0.0.1:{port}", "url": exporter.url, "uuids": [uuid]}
-        url = f"http://127.0.0.1:{port}"
-        return backend(name, "m", url=url, engine="OpenAI", status={"gpuExporters": [told]})
-
-    with gpu_exporter.gpu_exporter(Card("GPU-1"), Card("GPU-2")) as exporter:
-        run(work, behind("a", 1, "GPU-1"), behind("b", 2, "GPU-2"))
-    assert exporter.asked == 1
-
-
-def test_an_exporter_at_a_metadata_address_is_never_asked_and_it_is_said_why(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    async def work(polled: Polled) -> None:
-        assert await polled.round() == 0
-        assert "a link-local or metadata address" in polled.known().gpus_failure
-
-    metrics = {"gpu": {"url": "http://169.254.169.254/latest/meta-data"}}
-    run(work, backend("a", "m", engine="OpenAI", metrics=metrics))
-    assert [record.getMessage() for record in caplog.records] == ["signals not told"]
-
-
 def test_llama_cpp_without_metrics_tells_by_its_slots_and_is_asked_for_metrics_now_and_then() -> None:
     def script(ask: Ask) -> None:
         match ask.line.split(b" ")[1]:
@@ -292,6 +197,33 @@ def test_llama_cpp_without_metrics_tells_by_its_slots_and_is_asked_for_metrics_n
 
     with engines.engine(script) as up:
         run(work, vllm(up.port, engine="LlamaCpp"))
+
+
+def test_an_engine_that_keeps_its_version_to_itself_tells_its_load_all_the_same() -> None:
+    def script(ask: Ask) -> None:
+        if ask.line.startswith(b"GET /version "):
+            ask.wait_for_hang_up()
+        else:
+            ask.send(answer(LOAD % (2, 1, 0)))
+
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        sample = polled.known().sample
+        assert sample is not None and (sample.running, sample.version) == (2, None)
+
+    with engines.engine(script) as up:
+        run(work, vllm(up.port, seconds=1))
+
+
+def test_a_reading_counts_once_also_when_more_is_asked_with_it() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        await polled.round(polls.SELDOM_SECONDS)
+        assert paths(up) == ["/metrics", "/version"] * 2
+        assert polled.known().others == 4
+
+    with engines.engine(telling(LOAD % (0, 0, 0), LOAD % (8, 0, 0))) as up:
+        run(work, vllm(up.port, seconds=20))
 
 
 def test_what_is_known_outlives_a_table_that_still_has_the_endpoint() -> None:

@@ -104,7 +104,8 @@ class Engine:
 
     def stop(self) -> None:
         """Go down, and close every connection."""
-        self.stopped.set()
+        with self._changed:
+            self.stopped.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -126,6 +127,9 @@ class Engine:
             while True:
                 connection, _ = self._listener.accept()
                 with self._changed:
+                    if self.stopped.is_set():
+                        connection.close()
+                        return
                     self._connections.append(connection)
                     number = len(self._connections) - 1
                 self._start(self._serve, connection, number)

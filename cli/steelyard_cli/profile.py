@@ -83,7 +83,7 @@ def main(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source)
     try:
         with progress.bars() as on_progress:
-            outcomes = asyncio.run(run(source, options, on_progress))
+            outcomes = run_to_end(source, options, on_progress)
         found = reading.load(source)
     except FilesError as error:
         sys.stderr.write(f"{error}\n")
@@ -97,6 +97,13 @@ def main(arguments: argparse.Namespace) -> int:
             f"Nothing to measure in namespace {options.namespace}: see --model and --namespace.\n"
         )
     return 1 if not outcomes or any(outcome.failure for outcome in outcomes) else 0
+
+
+def run_to_end(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
+    """As `run`, with a loop of its own; Ctrl-C ends it without a word of its own at any time."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()  # Takes milliseconds, so before there is a coroutine that a Ctrl-C could leave unawaited.
+        return runner.run(run(source, options, on_progress))
 
 
 async def run(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:

@@ -5,7 +5,6 @@ is started (`serving`) and sent a few `requests`. Invariant: whatever happens, n
 """
 
 import argparse
-import asyncio
 import signal
 import socket
 import sys
@@ -80,7 +79,7 @@ def _measure(folder: Path) -> None:
     """Measure all models and print the table. Raises InTheWay where one of the demo's own failed."""
     _say("Measuring: generated questions, exact checks, no judge.")
     with progress.bars() as on_progress:
-        outcomes = asyncio.run(profile.run(folder, profile.Options(), on_progress))
+        outcomes = profile.run_to_end(folder, profile.Options(), on_progress)
     table = tables.profiles_table(reading.load(folder).resources, datetime.now(UTC))
     _say(f"\n{table}\n")
     failed = [outcome for outcome in outcomes if outcome.failure]

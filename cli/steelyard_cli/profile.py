@@ -102,7 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
 def run_to_end(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
     """As `run`, with a loop of its own; Ctrl-C ends it without a word of its own at any time."""
     with asyncio.Runner() as runner:
-        runner.get_loop()  # Takes milliseconds, so before there is a coroutine that a Ctrl-C could leave unawaited.
+        # Making the loop takes milliseconds: before there is a coroutine that a Ctrl-C could leave unawaited.
+        runner.get_loop()
         return runner.run(run(source, options, on_progress))
 
 

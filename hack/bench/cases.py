@@ -73,20 +73,19 @@ def _models(name: str, folder: Path, seed: int, who: Who) -> Case:
 
 
 def _endpoints(name: str, folder: Path, seed: int, who: Who) -> Case:
-    """Ours with one model on more and more endpoints."""
+    """Ours with one model on more and more endpoints, and nginx, to see what the connections alone cost."""
     load = wrk.one(folder, QUESTION)
-    entries = [
-        Entry(
-            f"endpoints-{count}",
-            contestants.ours(partial(resources.many_endpoints, count=count)),
-            load,
-            QUESTION,
-        )
-        for count in MANY
-    ]
+    entries = []
+    for count in MANY:
+        ours = contestants.ours(partial(resources.many_endpoints, count=count))
+        entries.append(Entry(f"endpoints-{count}", ours, load, QUESTION))
+    for count in MANY if contestants.NGINX in who else ():
+        proxy = contestants.proxy(is_streamed=False, hosts=resources.addresses(count))
+        entries.append(Entry(f"nginx-{count}", proxy, load, QUESTION))
+    baselines = [entry.name for entry in entries if entry.name.endswith("-1")]
     upstream = _static_upstream(hosts=max(MANY))
-    title = "Ours with one model on 1, 100 and 1 000 endpoints"
-    return Case(name, title, upstream, entries, (entries[0].name,), run_in_seconds=RUN_IN_SECONDS)
+    title = "Ours with one model on 1, 100 and 1 000 endpoints, and nginx before as many"
+    return Case(name, title, upstream, entries, baselines, run_in_seconds=RUN_IN_SECONDS)
 
 
 def _signals(name: str, folder: Path, seed: int, who: Who) -> Case:

@@ -52,9 +52,14 @@ def ours(objects: Objects) -> Start:
     return launch
 
 
-def proxy(*, is_streamed: bool) -> Start:
-    """nginx; streams must not wait in its buffers."""
-    return lambda site: nginx.proxy(site.folder, site.port, site.upstream_port, is_streamed=is_streamed)
+def proxy(*, is_streamed: bool, hosts: Sequence[str] = ("127.0.0.1",)) -> Start:
+    """nginx before the upstream at these addresses; streams must not wait in its buffers."""
+
+    def launch(site: Site) -> Launch:
+        upstreams = [f"{host}:{site.upstream_port}" for host in hosts]
+        return nginx.proxy(site.folder, site.port, upstreams, is_streamed=is_streamed)
+
+    return launch
 
 
 def vllm_router(site: Site) -> Launch:

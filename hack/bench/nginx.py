@@ -58,7 +58,7 @@ _PROXY = """
   log_format line '$remote_addr [$time_iso8601] "$request" $status $body_bytes_sent $request_time';
   access_log @FOLDER@/access.log line buffer=16k flush=500ms;
   upstream engine {
-    server 127.0.0.1:@UPSTREAM@;
+@SERVERS@
     keepalive 2048;
     keepalive_requests 1000000000;
     keepalive_timeout 1h;
@@ -89,11 +89,11 @@ def upstream(folder: Path, port: int, *, hosts: Sequence[str], reads_bodies: boo
     return _launch(folder, _UPSTREAM, values)
 
 
-def proxy(folder: Path, port: int, upstream_port: int, *, is_streamed: bool) -> Launch:
-    """A proxy that keeps its connections and writes a line for each request, as ours does."""
+def proxy(folder: Path, port: int, upstreams: Sequence[str], *, is_streamed: bool) -> Launch:
+    """A proxy to these by turns; it keeps connections and writes a line for each request, as ours does."""
     values = {
         "PORT": str(port),
-        "UPSTREAM": str(upstream_port),
+        "SERVERS": "\n".join(f"    server {one};" for one in upstreams),
         "BUFFERING": "off" if is_streamed else "on",
     }
     return _launch(folder, _PROXY, values)

@@ -197,7 +197,7 @@ def test_the_static_upstream_answers_large_bodies_on_every_address(
 def test_the_proxy_to_compare_with_keeps_its_log(tmp_path: Path) -> None:
     port = processes.free_port()
     with engine_of_streams(tmp_path, interval_ms=1) as upstream_port:
-        launch = nginx.proxy(tmp_path / "proxy", port, upstream_port, is_streamed=True)
+        launch = nginx.proxy(tmp_path / "proxy", port, [f"127.0.0.1:{upstream_port}"], is_streamed=True)
         with running(launch, tmp_path / "proxy") as proxy:
             processes.wait_for_answer(proxy, port, b"{}", SECONDS)
             measured = StreamLoad(2, interval_ms=1).run(port, 1, 1)

@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals measure-signals check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,12 @@ bench-rivals: $(ENV) ## Install the rivals from PyPI, each in an environment of 
 
 measure-signals: $(ENV) ## Three gateways beside one, by live signals and without (ARGS="--engines llamacpp": real ones)
 	@$(BIN)/python hack/three_gateways.py $(ARGS)
+
+measure-polling: $(ENV) ## What polling 1 000 endpoints takes of a core (ARGS=--help says what can be chosen)
+	@PYTHONPATH=hack $(BIN)/python hack/poll_cost.py $(ARGS)
+
+measure-ollama: $(ENV) ## Loads and times of a real Ollama fleet by each balance
+	@PYTHONPATH=hack:tests $(BIN)/python -m fleet.real $(ARGS)
 
 check-clients: $(ENV) ## langchain-openai and litellm against a gateway, each in an environment of its own
 	@PYTHONPATH=hack:tests $(BIN)/python -m clients

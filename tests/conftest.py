@@ -15,7 +15,10 @@ from steelyard_cli.engines.errors import EngineError
 from steelyard_cli.engines.fleet import Engine
 from steelyard_cli.engines.parts import Parts
 
-WAITING = ("tests/agent/", "tests/kube/")
+CLUSTER = "tests/e2e/"
+"""The tests that need a whole cluster, and real engines in it."""
+
+WAITING = ("tests/agent/", "tests/kube/", CLUSTER)
 """The tests in these folders wait most of their time, so they run beside all others."""
 
 
@@ -29,6 +32,11 @@ class TwoLines(LoadScopeScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLines:
     """How `pytest -n 2` shares the tests out."""
     return TwoLines(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The cluster comes last: its engines and those of the demo would take each other's time."""
+    items.sort(key=lambda item: item.nodeid.startswith(CLUSTER))
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,11 @@ class Admission(Lines[_Line]):
         self._opened: list[_Gate] = []
         self._is_serving = False
 
+    @property
+    def swapping(self) -> Swapping:
+        """What lets in requests where models are loaded on demand."""
+        return self._swapping
+
     # The request path
 
     def enter(self, attempt: Attempt) -> bool:

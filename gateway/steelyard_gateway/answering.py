@@ -74,7 +74,11 @@ class Answering:
             if text is not None:
                 edits += (signature.Signer(text).events,)
             is_read = edits or not passed.has_length
-            self._events = sse.Events(edits, is_signed=text is not None) if is_read else None
+            self._events = (
+                sse.Events(edits, is_signed=text is not None, shape=self.head.place.shape)
+                if is_read
+                else None
+            )
         elif self._has_head or status != OK or not routed.stream:
             self._text = text
             self._held, self._held_bytes = [], 0
@@ -99,8 +103,10 @@ class Answering:
         self._tail = body
         if self._has_head:
             self._is_engines = True
-            told = sse.error(body) if self._status >= errors.BadRequest.status else None
-            self._write(told or errors.StreamCut("The backend answered without a stream.").event())
+            if self._status >= errors.BadRequest.status:
+                self._write_error(body, self._status)
+            else:
+                self._write_error(errors.StreamCut("The backend answered without a stream.").body())
         elif self._text is None:
             self._write(body, is_whole=True)
         else:
@@ -168,8 +174,13 @@ class Answering:
             return
         blank = b"\n\n" if rest.endswith(b"\r") else b"\n"
         last_event = rest + blank if _LACKS_BLANK.search(rest) else b""
-        self._write(last_event + error.event())
+        self._write_error(error.body(), before=last_event)
         self._end_body()
+
+    def _write_error(self, answer: bytes, status: int = errors.StreamCut.status, before: bytes = b"") -> None:
+        """Tell of an error in an event, after these bytes."""
+        number = self._events.number if self._events is not None else 0
+        self._write(before + self.head.place.shape.error(answer, status, number))
 
     # The gateway's own
 
@@ -181,7 +192,7 @@ class Answering:
         if self._has_head:
             self._status = OK
             self._passed = None
-            self._write(sse.error(reply.body) or b"")
+            self._write_error(reply.body)
             self._end_body()
             return
         self._status = reply.status

@@ -83,7 +83,8 @@ class App:
         self._fleet = Fleet(own=settings.gateway_name, workers=settings.workers, worker=settings.worker_index)
         warmth = Warmth(time.monotonic)
         self._admission = Admission(self._deadlines, time.perf_counter, self._fleet, warmth)
-        self._live = LiveEndpoints(time.monotonic, self._admission.is_full, warmth)
+        self._client = Client(self._deadlines)
+        self._live = LiveEndpoints(time.monotonic, self._admission.is_full, warmth, self._client.has_heard)
         self._recorder = Recorder(log)
         self._budget = RetryBudget()
         self._metrics = Metrics(
@@ -101,7 +102,6 @@ class App:
             namespace,
             trusts_status=self._kubernetes is not None,
         )
-        self._client = Client(self._deadlines)
         self._discovery = Discovery(self._publisher, self._client)
         self._poller = Poller(self._current, self._live, self._client, now=time.monotonic, rand=random.random)
         self._router = TableRouter(self._current, self._live)
@@ -179,7 +179,6 @@ class App:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                date_header=False,
                 timeout_keep_alive=int(limits.keep_alive_seconds),
             )
         )
@@ -233,7 +232,7 @@ class App:
     async def _keep_memory(self) -> None:
         """In a cluster it is the operator's work; with files one worker does it."""
         if self._files is not None and self._settings.worker_index == 0:
-            await Keepers(self._current, self._client).run()
+            await Keepers(self._current, self._client, self._admission.swapping).run()
 
     async def _flush(self) -> None:
         while True:

@@ -117,7 +117,10 @@ class Attempting(Answering, Receiver):
         self._sent_at = perf_counter()
         if routed.stream:
             in_flight = endpoints.in_flight(endpoint)
-            self._expected = latency.expected_ttft_seconds(attempt.candidate, routed.prompt_tokens, in_flight)
+            expected = latency.expected_ttft_seconds(attempt.candidate, routed.prompt_tokens, in_flight)
+            if expected is not None and attempt.candidate.loads_on_demand:
+                expected += endpoints.load_seconds(attempt)
+            self._expected = expected
         endpoints.started(endpoint)
         self._at_endpoint = True
         policy = routed.decision.policy
@@ -147,23 +150,49 @@ class Attempting(Answering, Receiver):
             self._gateway.endpoints.rest(endpoint, judged.rest_seconds)
         else:
             self._gateway.endpoints.failed(endpoint, failover.of_status(endpoint, status, None).words)
-        self._routed.walk.count()
+            self._routed.walk.count()
         self._drop_answer(status, judged.rest_seconds)
         self._try_next(is_retry=True)
 
-    def _try_larger_context(self, body: bytes) -> bool:
-        """Try a larger context once, where the engine says that the prompt is too long; whether there is."""
-        attempt, routed, endpoints = self._attempt, self._routed, self._gateway.endpoints
-        assert attempt is not None and routed is not None
+    def _leave_refusal(self, status: int) -> None:
+        """Leave a refusal that is no engine's word and says nothing of how the endpoint is; try the next."""
+        assert self._routed is not None and self._attempt is not None and self._call is not None
+        self._routed.walk.count()
+        self._call.cancel()
+        self._misstep(failover.of_refusal(self._attempt.endpoint, status))
+        self._try_next(is_retry=False)
+
+    def _is_set_aside(self, body: bytes) -> bool:
+        """Whether an engine's refusal is left, since another endpoint may take the request."""
+        if failover.is_model_missing(self._status, body):
+            return self._try_where_it_is()
         if self._after_too_long or not failover.is_context_too_long(self._status, body):
             return False
+        return self._try_larger_context()
+
+    def _try_where_it_is(self) -> bool:
+        """Try an endpoint that has the model, where there is another one."""
+        attempt, routed = self._attempt, self._routed
+        assert attempt is not None and routed is not None
+        self._gateway.endpoints.lacks(attempt)
+        routed.walk.count()
+        if not routed.walk.has_next():
+            return False
+        self._misstep(failover.of_missing_model(attempt.endpoint))
+        self._try_next(is_retry=False)
+        return True
+
+    def _try_larger_context(self) -> bool:
+        """Try a larger context once; whether there is."""
+        attempt, routed, endpoints = self._attempt, self._routed, self._gateway.endpoints
+        assert attempt is not None and routed is not None
         routed.walk.count()
         larger = routed.walk.next_larger_context(attempt.candidate.context_tokens)
         if larger is None or endpoints.pause_seconds(larger.endpoint) or not self._may_retry(larger.endpoint):
             return False
         self._after_too_long = True
         endpoints.answered(attempt.endpoint)
-        self._misstep(failover.of_status(attempt.endpoint, self._status, None))
+        self._misstep(failover.of_too_long(attempt.endpoint, self._status))
         enters = self._gateway.admission.enter(larger)
         (self._try if enters else self._wait)(larger, routed)
         return True

@@ -2,8 +2,9 @@
 
 State machines without I/O and without a clock: time is an argument, in seconds.
 
-Rule 1. Closed: requests come. Open until a time: others come first. Half-open after that time: one request in
-        each such time is let through as a probe; its success closes, its failure doubles the time.
+Rule 1. Closed: requests come. Open until a time: others come first. Half-open after that time, or as soon as
+        it is known to be back: one request in each such time is let through as a probe; its success closes,
+        its failure doubles the time.
 Rule 2. A failure opens for a moment, and any answer closes. More than half of the last results bad, of at
         least `LEAST_SAMPLES`, opens for longer; then only a probe closes, or several good answers.
 Rule 3. Slow is a first byte later than `SLOW_RATIO` times the expected. Where nothing is expected, because
@@ -150,6 +151,11 @@ class Breaker:
         if now >= self.until and self._strikes >= PROBED_STRIKES:
             self._probing = True
             self.until = now + self._pause()
+
+    def is_back(self, now: float) -> None:
+        """It was away, and somebody else got an answer: half-open, if it is not closed."""
+        if self.cause is not None:
+            self.until = min(self.until, now)
 
     def answered(self, now: float, ratio: float) -> bool:
         """It gave an answer that is no failure of its own; whether it should be compared with its peers.

@@ -10,6 +10,7 @@ RequestError
 ├── BodyTooLarge             413
 ├── HeadTooLarge             431
 ├── RateLimited              429  every backend asked for a pause
+├── Refused                  4xx  as the last backend answered, in other words
 ├── Internal                 500  our own fault
 ├── BadUpstream              502  no backend answered well
 ├── NoUpstream               503  no backend can take it now
@@ -30,7 +31,7 @@ HeaderLines = tuple[tuple[bytes, bytes], ...]
 class RequestError(Exception):
     """A request that is answered with an error."""
 
-    status: ClassVar[int]
+    status: int
     """HTTP status code."""
     type: ClassVar[str]
     """OpenAI's class of error."""
@@ -55,10 +56,6 @@ class RequestError(Exception):
                 }
             }
         )
-
-    def event(self) -> bytes:
-        """The error as an event of a stream."""
-        return b"data: %b\n\n" % self.body()
 
     def reply(self) -> Reply:
         """The error as an answer."""
@@ -155,6 +152,18 @@ class NoUpstream(RequestError):
     status = 503
     type = "server_error"
     code = "no_upstream"
+
+
+class Refused(RequestError):
+    """Whoever was asked refused it, and not in words that clients understand."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "refused"
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class UpstreamLate(RequestError):

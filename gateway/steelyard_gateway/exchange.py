@@ -83,6 +83,8 @@ class Exchange(Attempting):
                 self._pass(status, headers, passed)
             case Verdict.ELSEWHERE:
                 self._go_elsewhere_once(status)
+            case Verdict.ASIDE:
+                self._leave_refusal(status)
             case _:
                 self._leave_answer(status, judged)
 
@@ -115,14 +117,14 @@ class Exchange(Attempting):
         events, held = self._events, self._held
         if events is not None:
             rest = events.rest()
-            if self.head.place.ends_with_done and not events.is_done():
-                self._broke_off("ended its stream without [DONE]", rest)
+            if events.lacks_end:
+                self._broke_off(f"ended its stream without {self.head.place.shape.last_event}", rest)
                 return
             if rest:
                 self._write(rest)
         elif held is not None:
             body = held[0] if len(held) == 1 else b"".join(held)
-            if self._status >= errors.BadRequest.status and self._try_larger_context(body):
+            if self._status >= errors.BadRequest.status and self._is_set_aside(body):
                 return
             self._end_held(body)
         self._end_body()

@@ -34,6 +34,8 @@ _TOO_LONG = re.compile(
     rb"context[ _](?:length|size|window|limit)"
     # vLLM's limit by its own name, and longer prompts in older versions; xAI
     rb"|max_model_len|maximum (?:model|prompt|input) length|maximum allowed input length"
+    # SGLang
+    rb"|input length \(\d+ tokens\) exceeds the maximum"
     # Anthropic, Ollama; Bedrock; Cohere
     rb"|prompt is too long|prompt too long|input is too long|too many tokens"
     # TGI; Gemini; Moonshot; DashScope
@@ -41,6 +43,9 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 """How engines and providers say that a prompt is too long, or with `max_tokens` would become so."""
+
+_NO_MODEL = re.compile(rb"model\b.{0,300}?(?:not found|does not exist)", re.IGNORECASE | re.DOTALL)
+"""How engines say that they do not have a model: Ollama, LM Studio; vLLM, SGLang."""
 
 
 class Verdict(Enum):
@@ -54,8 +59,11 @@ class Verdict(Enum):
     """The endpoint asked for a pause: try the next."""
     ELSEWHERE = auto()
     """Try once elsewhere: it may be the engine's fault, or the request's wherever it goes."""
+    ASIDE = auto()
+    """The endpoint refused it without an engine's word: try the next, and hold nothing against this one."""
     READ = auto()
-    """It is the client's answer, unless its body `is_context_too_long`: then try once a larger context."""
+    """It is the client's answer, unless its body `is_context_too_long`, which asks for a larger context, or
+    `is_model_missing`."""
 
 
 class Judgement(NamedTuple):
@@ -94,12 +102,12 @@ def judge_answer(status: int, headers: Headers, now_unix: float) -> Judgement:
         case 502 | 503 | 504:
             verdict = Verdict.NEXT
         case _ if is_foreign(status, headers):
-            verdict = Verdict.NEXT
+            verdict = Verdict.ASIDE if 400 <= status < 500 else Verdict.NEXT
         case 500:
             verdict = Verdict.ELSEWHERE
-        case _ if status in TOO_LONG_STATUSES:
+        case _ if status == 404 or status in TOO_LONG_STATUSES:
             verdict = Verdict.READ
-        case _ if status < 400 or status > 599:
+        case _ if status < 400 or status > 504:
             verdict = Verdict.NEXT
         case _:
             verdict = Verdict.PASS
@@ -118,6 +126,11 @@ def is_foreign(status: int, headers: Headers) -> bool:
 def is_context_too_long(status: int, body: bytes) -> bool:
     """Whether an engine says so that the request does not fit into its context."""
     return status in TOO_LONG_STATUSES and _TOO_LONG.search(body, 0, MOST_READ_BYTES) is not None
+
+
+def is_model_missing(status: int, body: bytes) -> bool:
+    """Whether an engine says so that it does not have the model."""
+    return status == 404 and _NO_MODEL.search(body, 0, MOST_READ_BYTES) is not None
 
 
 def is_last(failure: Failure, *, is_alive: bool) -> bool:
@@ -140,15 +153,31 @@ def of_status(endpoint: Endpoint, status: int, rest_seconds: float | None) -> Mi
     words = f"answered {status}"
     if status == 429 and rest_seconds is None:
         rest_seconds = DEFAULT_REST_SECONDS
-    if status in TOO_LONG_STATUSES:
-        words += ", for the prompt is too long for its context"
-    if status in (404, 405):
-        words += ", as if there were no such path: correct the backend's url"
     if status < 300:
         words += " with a web page, which no engine does: correct the backend's url"
     if 300 <= status < 400:
         words += ", a redirect, and none is followed: correct the backend's url"
     return Misstep(endpoint, words, status=status, rest_seconds=rest_seconds)
+
+
+def of_refusal(endpoint: Endpoint, status: int) -> Misstep:
+    """A 4xx that no engine gave, or only to say that it knows no such path."""
+    words = f"answered {status}"
+    if status in (404, 405):
+        words += ", as if there were no such path: it does not offer this, or the backend's url is wrong"
+    else:
+        words += " with a web page, which no engine does: see what stands before it"
+    return Misstep(endpoint, words, status=status)
+
+
+def of_too_long(endpoint: Endpoint, status: int) -> Misstep:
+    """An engine's word that the prompt does not fit."""
+    return Misstep(endpoint, f"answered {status}, for the prompt is too long for its context", status=status)
+
+
+def of_missing_model(endpoint: Endpoint) -> Misstep:
+    """An engine's word that it does not have the model."""
+    return Misstep(endpoint, "answered 404, for it does not have the model", status=404)
 
 
 def of_failure(endpoint: Endpoint, failure: Failure) -> Misstep:
@@ -171,6 +200,8 @@ def conclude(missteps: Sequence[Misstep], *, is_refused: bool = False) -> errors
     headers = ((b"retry-after", b"%d" % max(1, math.ceil(min(rests)))),) if rests else ()
     if len(rests) == len(missteps):
         return errors.RateLimited(message, headers=headers)
+    if 400 <= last.status < 500 and last.status != 429:
+        return errors.Refused(message, last.status)
     if last.late or last.status == 504:
         return errors.UpstreamLate(message)
     if last.status in (429, 503):

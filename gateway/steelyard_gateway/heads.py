@@ -26,10 +26,11 @@ HOP_BY_HOP = frozenset(
 PRIVATE = frozenset(
     (
         b"authorization x-api-key api-key openai-organization openai-project cookie origin referer host"
-        b" expect content-length http2-settings forwarded x-real-ip x-request-id"
+        b" expect content-length http2-settings forwarded x-real-ip x-request-id accept-encoding"
     ).split()
 )
-"""Headers that the gateway sets itself, or that say more of the client than an engine need know."""
+"""Headers that the gateway sets itself, or that say more of the client than an engine need know. Codings are
+not asked for: answers are read, for usage, and for what they say of prompts that are too long."""
 
 NOT_UPSTREAM = HOP_BY_HOP | PRIVATE
 NOT_UPSTREAM_PREFIXES = (b"x-steelyard-", b"x-forwarded-")
@@ -49,7 +50,6 @@ CLOSE = b"connection: close\r\n\r\n"
 TOLD = b"%bx-steelyard-attempts: %d\r\nx-steelyard-overhead-us: %d\r\nx-request-id: %b\r\n"
 """Labels, attempts, microseconds that the gateway took, and the request's id."""
 
-_ACCEPT_ENCODING = re.compile(rb"^accept-encoding:[^\n]*\n", re.MULTILINE)
 _CODING = b"transfer-encoding"
 _TARGET = "/:@!$&'()*+,;=~%?"
 _VERSION = b" HTTP/1.1\r\n"
@@ -118,7 +118,7 @@ def from_client(headers: Headers) -> bytes:
         name, value = header
         if name in NOT_UPSTREAM:
             if name == b"connection" and value.lower() not in PLAIN_CONNECTIONS:
-                return from_client(_without_named(headers, value))
+                return from_client(_without_named(headers, _connection(headers)))
             continue
         if name == b"content-type":
             has_type = True
@@ -128,11 +128,6 @@ def from_client(headers: Headers) -> bytes:
     if not has_type:
         lines.append(b"content-type: application/json\r\n")
     return b"".join(lines)
-
-
-def uncoded(lines: bytes) -> bytes:
-    """Header lines for a request whose answer must come as it is, for it will be changed."""
-    return _ACCEPT_ENCODING.sub(b"", lines)
 
 
 class Passed:
@@ -171,7 +166,7 @@ def from_engine(headers: HeaderLines) -> Passed:
     """What of these headers passes to the client."""
     passed = headers.memo
     if not isinstance(passed, Passed):
-        connection = b",".join(value for name, value in headers if name == b"connection")
+        connection = _connection(headers)
         plain = not connection or connection.lower() in PLAIN_CONNECTIONS
         headers.memo = passed = Passed(headers if plain else _without_named(headers, connection))
     return passed
@@ -182,6 +177,10 @@ def announced(headers: Headers) -> bytes:
     return next(
         (b"content-length: %b\r\n" % value for name, value in headers if name == b"content-length"), b""
     )
+
+
+def _connection(headers: Headers) -> bytes:
+    return b",".join(value for name, value in headers if name == b"connection")
 
 
 def _without_named(headers: Headers, connection: bytes) -> Headers:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from steelyard.routing.table import Endpoint, Table
+from steelyard.routing.table import Attempt, Endpoint, Table
 from steelyard.telemetry.gpus import Gpu
 from steelyard.telemetry.samples import EngineSample
 from steelyard_gateway import breaker
@@ -37,9 +37,13 @@ class _State:
     pause_until: float = 0.0
     """Until then nothing is sent there, at its own request."""
     alive_at: float = _NEVER
-    """When it answered last, be it an error."""
+    """When it began an answer to a request last, be it an error."""
+    misses_polls: bool = False
+    """Whether it did not answer the last poll, as far as it is not known to be well since."""
     how: str = ""
     """What is wrong with it while its breaker is not closed."""
+    wants_models: bool = False
+    """Whether it is to be asked which models it has."""
     breaker: Breaker = field(default_factory=Breaker)
     signals: Signals = field(default_factory=Signals)
 
@@ -70,14 +74,20 @@ class LiveEndpoints:
         now: Callable[[], float],
         is_full: Callable[[Endpoint], bool] = lambda endpoint: False,
         warmth: Warmth | None = None,
+        has_heard: Callable[[Endpoint, float], bool] = lambda endpoint, seconds: False,
     ) -> None:
-        """`is_full`: whether an endpoint has as many requests as it may have; `warmth`: what is loaded."""
+        """`is_full`: whether an endpoint has as many requests as it may have; `warmth`: what is loaded;
+        `has_heard`: whether anything of a stream came from there within so many seconds.
+        """
         self._now = now
         self.is_full = is_full
+        self._has_heard = has_heard
         self._warmth = warmth or Warmth(now)
         self.cold_seconds = self._warmth.cold_seconds
         self.wait_seconds = self._warmth.wait_seconds
+        self.load_seconds = self._warmth.load_seconds
         self._states: dict[str, _State] = {}
+        self._returned: set[str] = set()
         self._table = Table()
         self._peers: dict[str, list[list[str]]] | None = None
 
@@ -129,6 +139,9 @@ class LiveEndpoints:
         if now - state.alive_at > STALE_SECONDS:
             health.forget()
         state.alive_at = now
+        if state.misses_polls:
+            state.misses_polls = False
+            self._returned.add(endpoint.name)
         if health.cause is None:
             if health.answered(now, ratio):
                 self._judge(endpoint, now)
@@ -167,6 +180,13 @@ class LiveEndpoints:
         if seconds is not None:
             state.pause_until = max(state.pause_until, until)
 
+    def lacks(self, attempt: Attempt) -> None:
+        """It answered that it does not have this model: it is no candidate for it until it tells what it has,
+        which it is asked at once."""
+        if attempt.candidate.loads_on_demand:
+            self._warmth.lacks(attempt)
+            self._state(attempt.endpoint).wants_models = True
+
     # What the request path asks
 
     def pause_seconds(self, endpoint: Endpoint) -> float:
@@ -177,9 +197,17 @@ class LiveEndpoints:
         return max(state.pause_until - self._now(), 0.0)
 
     def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
-        """Whether it answered nothing at all for so many seconds."""
-        state = self._states.get(endpoint.name)
-        return state is None or self._now() - state.alive_at >= seconds
+        """Whether nothing at all came from it for so many seconds.
+
+        Nothing is: no answer, nothing of another stream, and no answer to a poll that is not too old by now.
+        """
+        state, now = self._states.get(endpoint.name), self._now()
+        if state is None:
+            return True
+        told = state.signals.engine
+        polled_at = now - (told.age_seconds(now) or 0.0) if told.value is not None else _NEVER
+        is_quiet = now - max(state.alive_at, polled_at) >= seconds
+        return is_quiet and not self._has_heard(endpoint, seconds)
 
     def under_way(self, endpoint: Endpoint) -> int:
         """Own requests on the endpoints that serve the same models as this one, itself included."""
@@ -193,16 +221,34 @@ class LiveEndpoints:
         state = self._states.get(endpoint.name)
         return 0 if state is None else state.own
 
+    def wants_models(self, endpoint: Endpoint) -> bool:
+        """Whether it is to be asked at once which models it has; said once each time."""
+        state = self._states.get(endpoint.name)
+        if state is None or not state.wants_models:
+            return False
+        state.wants_models = False
+        return True
+
     def sampled(self, endpoint: Endpoint, sample: EngineSample, own: int, valid_seconds: float) -> None:
         """Its engine told this; `own`: the larger of its own requests before and after it was asked."""
-        state = self._state(endpoint)
-        state.signals.sampled(sample, own, self._now(), valid_seconds)
-        self._warmth.told(endpoint, sample)
+        state, now = self._state(endpoint), self._now()
+        if state.misses_polls:
+            state.misses_polls = False
+            state.breaker.is_back(now)
+        state.signals.sampled(sample, own, now, valid_seconds)
+        self._warmth.told(endpoint, sample, keeps_absent=state.wants_models)
         self._reckon(endpoint.name, state)
 
     def not_sampled(self, endpoint: Endpoint, why: str) -> None:
         """Its engine told nothing; `why` ends a sentence about it."""
-        self._state(endpoint).signals.engine.failure = why
+        state = self._state(endpoint)
+        state.misses_polls = True
+        state.signals.engine.failure = why
+
+    def returned(self) -> set[str]:
+        """The names of those that answered a request after they had not answered a poll; said once."""
+        found, self._returned = self._returned, set()
+        return found
 
     def gpus_told(self, endpoint: Endpoint, gpus: tuple[Gpu, ...], own: int, valid_seconds: float) -> None:
         """An exporter told this of its GPUs; `own` likewise."""
@@ -219,6 +265,8 @@ class LiveEndpoints:
         now = self._now()
         for name, state in self._states.items():
             if state.signals.expire(now):
+                if state.signals.engine.value is None:
+                    self._warmth.fell_silent(name)
                 self._reckon(name, state)
 
     # What people read

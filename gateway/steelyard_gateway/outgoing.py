@@ -17,7 +17,7 @@ def payload(
     endpoint: Endpoint, words: Words, routed: Routed, head: ClientHead, request_id: bytes
 ) -> tuple[bytes, bool]:
     """Head and body for this attempt, and whether they ask for usage that the client did not ask for."""
-    model, body, lines = words.model, routed.body, head.lines
+    model, body = words.model, routed.body
     start, end = routed.model_span
     asked = body[start:end]
     if asked[:1] != b'"':
@@ -26,11 +26,10 @@ def payload(
     if routed.signature is not None or (endpoint.asks_usage and routed.stream):
         edits, asks_usage = _edits(endpoint, routed)
         body = spans.splice(body, [(start, end, model), *edits])
-        lines = heads.uncoded(lines)
     elif asked != model:
         body = spans.splice(body, ((start, end, model),))
     opening = heads.with_query(words.opening, head.query) if head.query else words.opening
-    return _REQUEST % (opening, lines, request_id, len(body), body), asks_usage
+    return _REQUEST % (opening, head.lines, request_id, len(body), body), asks_usage
 
 
 def _edits(endpoint: Endpoint, routed: Routed) -> tuple[list[spans.Edit], bool]:

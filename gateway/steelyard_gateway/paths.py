@@ -6,6 +6,8 @@ Invariant: a path that is not offered is not forwarded: engines have dangerous r
 import re
 from dataclasses import dataclass
 
+from steelyard_gateway.shapes import DONE, PLAIN, RESPONSES, Shape
+
 MODEL_PREFIX = "/v1/models/"
 
 
@@ -25,8 +27,8 @@ class Place:
     """Whether its body is a form with files (multipart/form-data) unless it says that it is JSON."""
     is_played: bool = False
     """Whether its answer is used while it comes, although no stream was asked for: speech."""
-    ends_with_done: bool = False
-    """Whether its streams end with `data: [DONE]`."""
+    shape: Shape = PLAIN
+    """Of its streams."""
 
     def allowed(self) -> bytes:
         """The value of `Allow`."""
@@ -36,15 +38,15 @@ class Place:
 READ = frozenset({b"GET", b"HEAD"})
 
 
-def _asks(path: str, need: str, **more: bool) -> Place:
-    return Place(path, path, frozenset({b"POST"}), need, **more)
+def _asks(path: str, need: str, shape: Shape = PLAIN, **more: bool) -> Place:
+    return Place(path, path, frozenset({b"POST"}), need, shape=shape, **more)
 
 
 _PLACES = (
-    _asks("/v1/chat/completions", "chat", ends_with_done=True),
-    _asks("/v1/completions", "completions", ends_with_done=True),
+    _asks("/v1/chat/completions", "chat", DONE),
+    _asks("/v1/completions", "completions", DONE),
     _asks("/v1/embeddings", "embeddings"),
-    _asks("/v1/responses", "chat"),
+    _asks("/v1/responses", "chat", RESPONSES),
     _asks("/v1/rerank", "rerank"),
     _asks("/v1/score", "rerank"),
     _asks("/v1/audio/speech", "audio", is_played=True),

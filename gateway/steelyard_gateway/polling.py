@@ -64,6 +64,8 @@ class Poller:
         if now >= self._look_at:
             self._look_at = now + LOOK_SECONDS
             self._live.expire()
+            for name in self._live.returned():
+                self._pace.again(name, now)
             if self._current.snapshot is not self._snapshot:
                 self._follow(now)
         return self._pace.take_due(now)

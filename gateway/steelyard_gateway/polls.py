@@ -6,8 +6,8 @@ Invariant: what comes of it is told to `live`, or raised as NoAnswer.
 from collections.abc import Callable
 from typing import Protocol
 
-from steelyard.telemetry import gpus, samples
-from steelyard.telemetry.samples import NOTHING, EngineSample, Question
+from steelyard.telemetry import gpus, models, samples
+from steelyard.telemetry.samples import NOTHING, EngineSample, Question, Topic
 from steelyard_gateway import fetching
 from steelyard_gateway.fetching import NoAnswer
 from steelyard_gateway.live import LiveEndpoints
@@ -26,8 +26,9 @@ VALID_INTERVALS = 3
 SELDOM_SECONDS = 30.0
 """How often an engine is asked for what changes seldom."""
 
-MOST_ANSWER_BYTES = 1_048_576
-"""A longer answer is not read to its end: ten times vLLM's metrics."""
+MOST_ANSWER_BYTES = models.MOST_ANSWER_BYTES
+"""A longer answer is not read to its end. It is as much as a vLLM with 64 data-parallel ranks tells, of which
+each takes 60 kB."""
 
 
 class Poll(Protocol):
@@ -84,35 +85,39 @@ class EnginePoll:
         target, live, began = self.target, self._live, self._now()
         own = live.own(target.endpoint)
         until = began + seconds_to_answer(target.interval_seconds)
-        is_due = began - self._asked_seldom_at >= SELDOM_SECONDS
+        is_due = live.wants_models(target.endpoint) or began - self._asked_seldom_at >= SELDOM_SECONDS
         if is_due:
-            self._asked_seldom_at = began
+            self._asked_seldom_at = float("-inf")
             self._paths.clear()
         load = [(one.topic, await self._answer(one, until)) for one in target.questions.often]
         own, at = max(own, live.own(target.endpoint)), self._now()
-        for question in target.questions.seldom if is_due else ():
-            await self._learn(question, until)
+        if is_due and all([await self._learn(question, until) for question in target.questions.seldom]):
+            self._asked_seldom_at = began
         sample = self._known
         for topic, answer in load:
             sample = samples.read(target.engine, topic, answer, sample)
         if sample.running is None and sample.loaded is None:
             raise NoAnswer("told nothing of its load that can be read")
+        valid_seconds = VALID_INTERVALS * target.interval_seconds
         before, before_at = self._last
         self._last = sample, at
-        told = samples.with_speed(sample, before, at - before_at)
-        live.sampled(target.endpoint, told, own, VALID_INTERVALS * target.interval_seconds)
+        if at - before_at <= valid_seconds:
+            sample = samples.with_speed(sample, before, at - before_at)
+        live.sampled(target.endpoint, sample, own, valid_seconds)
 
     def not_told(self, why: str) -> None:
-        """Tell that it told nothing."""
+        """Tell that it told nothing. When it answers again it may have other models: it is asked for all."""
+        self._asked_seldom_at = float("-inf")
         self._live.not_sampled(self.target.endpoint, why)
 
-    async def _learn(self, question: Question, until: float) -> None:
-        """Ask for something without which the load is known all the same."""
+    async def _learn(self, question: Question, until: float) -> bool:
+        """Ask for something without which the load is known all the same; whether that does for a while."""
         try:
             answer = await self._answer(question, until)
-        except NoAnswer:
-            return
+        except NoAnswer as error:
+            return question.topic is not Topic.MODELS or error.status in samples.NOT_THERE
         self._known = samples.read(self.target.engine, question.topic, answer, self._known)
+        return True
 
     async def _answer(self, question: Question, until: float) -> bytes:
         """The answer of the first path that is there; until it is looked for again, of the same."""

@@ -117,6 +117,10 @@ class Endpoints(Protocol):
         """Requests under way there, those of others as far as they are known."""
         ...
 
+    def load_seconds(self, attempt: Attempt) -> float:
+        """How long a request that was let in there waits for its model's load; infinite: nobody knows."""
+        ...
+
     def answered(self, endpoint: Endpoint, ratio: float = 0.0) -> None:
         """It gave an answer that is no failure of its own. `ratio`: its time to the first byte divided by the
         expected one; 0: not judged."""
@@ -128,6 +132,10 @@ class Endpoints(Protocol):
 
     def failed(self, endpoint: Endpoint, how: str) -> None:
         """It failed: not reachable, reset, 502, 503, 504, too late; `how` ends a sentence about it."""
+        ...
+
+    def lacks(self, attempt: Attempt) -> None:
+        """It answered that it lacks the model: it is no candidate for it until it tells what it has."""
         ...
 
     def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
@@ -143,7 +151,7 @@ class Endpoints(Protocol):
         ...
 
     def is_silent(self, endpoint: Endpoint, seconds: float) -> bool:
-        """Whether it answered nobody for so long."""
+        """Whether nothing came from it for so long: no answer, no chunk of another stream, to no poll."""
         ...
 
     def under_way(self, endpoint: Endpoint) -> int:

@@ -32,6 +32,9 @@ NOT_HTTP = "The request is not valid HTTP/1.1, or its length is ambiguous."
 FRAMING_RATIO = 8
 """A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
 
+MOST_IN_LINE = 8
+"""So many requests, and `MOST_HEAD_BYTES` of their bodies, may wait behind the one under way."""
+
 UNREADABLE = paths.Place("", elsewhere.LABEL, frozenset())
 """Stands for the path of a request that could not be read."""
 
@@ -90,6 +93,8 @@ class GatewayProtocol(ClientConnection):
             self._is_bulky = True
         self._repetition = self._head = None
         self._feed(data)
+        if self.pipeline and self._is_line_long():
+            self.flow.pause_reading()
         if self._is_deaf:
             pass
         elif self._in_head:
@@ -245,13 +250,17 @@ class GatewayProtocol(ClientConnection):
         self.deadline = NEVER
         exchange.begin()
 
+    def _is_line_long(self) -> bool:
+        """Whether more waits than may be asked for ahead; who is read on is seen to leave."""
+        kept_bytes = sum(cycle.body_bytes for cycle, _ in self.pipeline if isinstance(cycle, _Cycle))
+        return len(self.pipeline) > MOST_IN_LINE or kept_bytes > MOST_HEAD_BYTES
+
     def _stand_in_line(self, exchange: "_Cycle") -> None:
         previous, self.cycle = self.cycle, exchange
         self._collecting = exchange
         if previous is None or previous.response_complete:
             self._active = exchange
         else:
-            self.flow.pause_reading()
             self.pipeline.appendleft((exchange, self.app))
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:

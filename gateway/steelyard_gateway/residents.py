@@ -32,27 +32,33 @@ class Residents:
     """The memory of one server."""
 
     __slots__ = (
-        "_fresh", "_homes", "_keys", "_leaving", "_models", "_most_mib", "_most_models", "_rivals", "_sizes",
-        "_used", "budget_mib", "in_flight", "is_known", "keys", "loading", "pinned",
+        "_fresh", "_homes", "_keys", "_leaving", "_models", "_most_mib", "_most_models", "_pins", "_rivals",
+        "_sizes", "_used", "absent", "budget_mib", "confirmed", "in_flight", "is_known", "keys", "loading",
+        "pinned",
     )  # fmt: skip
 
     def __init__(self, homes: Counter[str], sizes: dict[str, int]) -> None:
         """`homes`: how many servers have each model in memory; `sizes`: MiB that each takes. Both shared."""
         self.budget_mib: int | None = None
         """What loaded models may take; None: what they were seen to take."""
-        self.pinned: Collection[str] = ()
-        """Models that are to be evicted last."""
+        self.pinned: set[str] = set()
+        """Keys of models that are to be evicted last."""
         self.keys: dict[str, None] = {}
         """Models in memory, the one that is being loaded included, the least recently used first."""
         self.in_flight: Counter[str] = Counter()
         """Requests of this gateway, by model."""
         self.loading: str | None = None
-        """The model that a request of ours has it load."""
+        """The model that a request of ours or its keeper has it load."""
         self.is_known = False
-        """Whether it ever told what is in its memory."""
+        """Whether it told what is in its memory, and not too long ago."""
+        self.absent: set[str] = set()
+        """Canonical names of models that it said not to have, since it told which it has."""
+        self.confirmed: Collection[str] = ()
+        """Keys of the models that it told last to have in memory."""
         self._homes, self._sizes = homes, sizes
         self._models: Mapping[str, str | None] | None = None
         self._keys: dict[str, str] = {}
+        self._pins: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._leaving: Sequence[str] = ()
         self._fresh: str | None = None
@@ -67,11 +73,21 @@ class Residents:
         if found is None:
             name = samples.canonical(candidate.model)
             found = self._keys[candidate.model] = (self._models or {}).get(name) or candidate.digest or name
+            if name in self._pins:
+                self.pinned.add(found)
         return found
 
+    def key_of(self, name: str) -> str:
+        """The same by a name of the model."""
+        canonical = samples.canonical(name)
+        return self._known_key(canonical) or (self._models or {}).get(canonical) or canonical
+
     def lacks(self, candidate: Candidate) -> bool:
-        """Whether the server told which models it has, and not this one."""
-        return self._models is not None and samples.canonical(candidate.model) not in self._models
+        """Whether the server said that it lacks this model, or told which it has, and not this one."""
+        if self._models is None and not self.absent:
+            return False
+        name = samples.canonical(candidate.model)
+        return name in self.absent or (self._models is not None and name not in self._models)
 
     def has(self, key: str) -> bool:
         """Whether this model is in memory or is being loaded; also where nobody knows."""
@@ -93,14 +109,21 @@ class Residents:
         """Whether no request of ours is at work with any of these."""
         return not any(key in self.in_flight for key in keys)
 
+    # What the table tells
+
+    def pin(self, names: Iterable[str]) -> None:
+        """The models of these names are to be evicted last, whatever their keys come to be."""
+        self._pins = frozenset(map(samples.canonical, names))
+        self._find_pinned()
+
     # What the request path tells
 
-    def sent(self, key: str, *, is_there: bool = True) -> bool:
+    def sent(self, key: str, *, is_there: bool = True, is_cold: bool = False) -> bool:
         """A request for this model goes there; whether the server has to load it first.
 
-        `is_there`: whether the server has the model at all.
+        `is_there`: whether the server has the model at all; `is_cold`: whether it said that it must load it.
         """
-        must_load = is_there and not self.has(key)
+        must_load = is_there and (is_cold or not self.has(key))
         if must_load:
             self._leaving = self.victims(key)
             for victim in self._leaving:
@@ -133,18 +156,54 @@ class Residents:
 
     # What the server tells
 
-    def told(self, sample: EngineSample) -> None:
-        """The server told this of itself."""
-        if sample.models is not self._models:
+    def said_to_lack(self, candidate: Candidate) -> None:
+        """It answered a request that it does not have this model."""
+        self.absent.add(samples.canonical(candidate.model))
+
+    def told(self, sample: EngineSample, *, keeps_absent: bool = False) -> bool:
+        """The server told this of itself; whether that may change keys.
+
+        `keeps_absent`: it may have told which models it has before it said that it lacks one.
+        """
+        is_listed = sample.models is not self._models
+        if is_listed:
             self._models = sample.models
+            if not keeps_absent:
+                self.absent.clear()
             self.forget_names()
-        if sample.loaded is None:
-            return
-        there = {self._key_of(one): one.memory_mib for one in sample.loaded[:MOST_LOADED]}
+            self._find_pinned()
+        if sample.loaded is not None:
+            self._take(sample.loaded)
+        return is_listed
+
+    def fell_silent(self) -> None:
+        """What it told of its memory is too old."""
+        self.is_known, self.confirmed = False, ()
+
+    def forget_names(self) -> None:
+        """What is known of models may have changed."""
+        self._keys = {name: key for name, key in self._keys.items() if key in self.in_flight}
+
+    def forget(self) -> None:
+        """It is no longer a server of ours."""
+        for key in list(self.keys):
+            self._drop(key)
+
+    # Inside
+
+    def _find_pinned(self) -> None:
+        """Know the pinned models by their keys, also by those of requests from before the server told."""
+        there = self._models or {}
+        self.pinned = {there.get(name) or name for name in self._pins}
+        self.pinned.update(key for name, key in self._keys.items() if samples.canonical(name) in self._pins)
+
+    def _take(self, loaded: Sequence[LoadedModel]) -> None:
+        """These are in its memory."""
+        there = {self._key_of(one): one.memory_mib for one in loaded[:MOST_LOADED]}
         if len(self._sizes) > MOST_SIZES:
             self._sizes.clear()
         self._sizes.update((key, mib) for key, mib in there.items() if mib is not None)
-        self.is_known = True
+        self.is_known, self.confirmed = True, there.keys()
         leaving = self._leaving
         gone = [key for key in self.keys if not (key in there or key in self._used or key in self.in_flight)]
         if self.loading is None:
@@ -160,26 +219,15 @@ class Residents:
         for key in used:  # those that were added had no request of ours
             self.keys[key] = self.keys.pop(key)
 
-    def forget_names(self) -> None:
-        """What is known of models may have changed."""
-        self._keys = {name: key for name, key in self._keys.items() if key in self.in_flight}
-
-    def forget(self) -> None:
-        """It is no longer a server of ours."""
-        for key in list(self.keys):
-            self._drop(key)
-
-    # Inside
-
     def _key_of(self, loaded: LoadedModel) -> str:
         """The key of a model that the server tells of; by its name, where it does not tell what it has."""
         name = samples.canonical(loaded.name)
         if self._models is not None and loaded.digest is not None:
             return loaded.digest
-        for known, key in self._keys.items():
-            if samples.canonical(known) == name:
-                return key
-        return loaded.digest or name
+        return self._known_key(name) or loaded.digest or name
+
+    def _known_key(self, canonical: str) -> str | None:
+        return next((key for name, key in self._keys.items() if samples.canonical(name) == canonical), None)
 
     def _fits(self, key: str, others: Sequence[str]) -> bool:
         if len(others) >= self._most_models:

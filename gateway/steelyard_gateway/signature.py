@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from steelyard_gateway import spans, sse
+from steelyard_gateway import shapes, spans, sse
 
 MOST_NAME_CHARACTERS = 253
 """Length of the longest name of a model or a backend."""
@@ -156,7 +156,7 @@ def strip(body: bytes, template: str) -> list[spans.Edit]:
         return []
     try:
         turns = _chat.decode(body).messages
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         return []
     kept = [_kept_turn(turn, template) if turn.role == "assistant" else None for turn in turns]
     messages = spans.child(body, spans.top(body), b'"messages"') if any(kept) else None
@@ -218,7 +218,7 @@ def _signature_start(text: str, template: str) -> int | None:
 def _read(data: bytes) -> _Answer | None:
     try:
         return _answer.decode(data)
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         return None
 
 

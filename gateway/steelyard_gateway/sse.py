@@ -8,13 +8,10 @@ Rule 3. Nothing is kept but an unfinished event, the last piece, and the last pi
 import re
 from collections.abc import Callable
 
-import msgspec
+from steelyard_gateway.shapes import PLAIN, Shape
 
 MOST_HELD_BYTES = 65_536
 """A longer unfinished event is passed on as it comes, so that memory stays bounded."""
-
-TAIL_BYTES = 128
-"""How much of the end is looked at for the closing event."""
 
 USAGE = b'"usage":'
 """A member of that name; within a string its quotes would be escaped."""
@@ -25,25 +22,25 @@ WAITING = b": waiting\n\n"
 DATA = re.compile(rb"(?:\A|[\r\n])data: ?([^\r\n]*)")
 """What an event says, where it says it in one line."""
 
-NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding may raise: also for what is nested too deeply."""
-
 Edit = Callable[[bytes], bytes]
 """Changes whole events."""
 
 _BLANK = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _CHUNK_END = tuple(blank + b"\r\n" for blank in _BLANK)
 _BLANK_LINE = re.compile(rb"(\r\n\r\n|\n\n|\r\r)")
-_DONE = re.compile(rb"[\r\n]data: ?\[DONE\] *(?:[\r\n]|\Z)")
 
 
 class Events:
     """A stream on its way: passes whole events, edited, and holds back an unfinished one."""
 
-    __slots__ = ("_edits", "_held", "_is_signed", "_last", "number", "told")
+    __slots__ = ("_closing", "_edits", "_held", "_is_signed", "_mark", "lacks_end", "number", "told")
 
-    def __init__(self, edits: tuple[Edit, ...] = (), *, is_signed: bool = False) -> None:
+    def __init__(
+        self, edits: tuple[Edit, ...] = (), *, is_signed: bool = False, shape: Shape = PLAIN
+    ) -> None:
         """`is_signed`: there is an edit that must see every event, not only those that tell of usage."""
+        self.lacks_end = shape.closing is not None
+        """Whether the event is still to come that ends such a stream."""
         self.number = 0
         """Events so far, about: those that carry data."""
         self.told = b""
@@ -51,7 +48,7 @@ class Events:
         self._edits = edits
         self._is_signed = is_signed
         self._held = b""
-        self._last = b"\n"
+        self._mark, self._closing = shape.mark, shape.closing
 
     def whole(self, data: bytes) -> bytes:
         """The events that are complete with this piece; empty where none is."""
@@ -73,7 +70,8 @@ class Events:
         if self._held or self._is_signed or USAGE in chunk or not chunk.endswith(_CHUNK_END):
             return False
         self.number += chunk.count(b"data:")
-        self._last = chunk if len(chunk) > TAIL_BYTES else self._last[-TAIL_BYTES:] + chunk
+        if self._mark in chunk:
+            self._look_for_end(chunk)
         return True
 
     def rest(self) -> bytes:
@@ -81,28 +79,21 @@ class Events:
         rest, self._held = self._held, b""
         return self._pass(rest) if rest else rest
 
-    def is_done(self) -> bool:
-        """Whether the closing event `data: [DONE]` was among the last that came."""
-        return _DONE.search(self._last, max(0, len(self._last) - TAIL_BYTES)) is not None
-
     def _pass(self, data: bytes) -> bytes:
         if USAGE in data:
             self.told = data
         self.number += data.count(b"data:")
-        self._last = data if len(data) > TAIL_BYTES else self._last[-TAIL_BYTES:] + data
+        if self._mark in data:
+            self._look_for_end(data)
         for edit in self._edits:
             data = edit(data)
         return data
+
+    def _look_for_end(self, data: bytes) -> None:
+        if self.lacks_end and self._closing is not None and self._closing.search(data):
+            self.lacks_end = False
 
 
 def split(data: bytes) -> list[bytes]:
     """Events and the blank lines that end them, in turn; the last is an unfinished event, or empty."""
     return _BLANK_LINE.split(data)
-
-
-def error(answer: bytes) -> bytes | None:
-    """An engine's error as an event, for a stream whose head was sent already; None: it is no JSON."""
-    try:
-        return b"data: %b\n\n" % msgspec.json.format(answer, indent=-1)
-    except NOT_JSON:
-        return None

@@ -6,23 +6,27 @@ server is emptied first.
 
 Rule 1. A loaded model's requests are let in, unless the server is being emptied of it.
 Rule 2. A cold model's requests wait until what it evicts is idle there; one load at a time on each server.
+        What evicts a pinned model waits in any case, for then all servers are compared.
 Rule 3. A server is emptied for one model at a time, that whose first request waits longest: the server with
         the least predicted wait for it, once the request has held back for `placing.hold_seconds`.
-Rule 4. Requests for one model are let in in their order, whichever server takes them.
+Rule 4. Who keeps a server's memory loads by the same rules: one load at a time, after a drain where the model
+        may not fit. Its claim comes after the reservation that there is, and before any other.
+Rule 5. Requests for one model are let in in their order, whichever server takes them.
 
 A state machine: time and timer are arguments. A waiter may leave, or enter elsewhere, while it is told.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import assert_never
 
 from steelyard.routing.decision import Attempt
-from steelyard.routing.table import Table
+from steelyard.routing.table import Endpoint, Table
 from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.lines import Line, Lines, Reason, Refusal, Tally, Ticket, Timer, Waiter
 from steelyard_gateway.shares import Fleet
-from steelyard_gateway.warmth import Server, Warmth
+from steelyard_gateway.warmth import Claim, Server, Warmth
 
 LOOK_SECONDS = 0.2
 """So often it is looked whether who waits has held back long enough, and what servers told meanwhile."""
@@ -50,6 +54,7 @@ class Swapping(Lines[_Line]):
         self._warmth = warmth
         self._is_stale = self._is_looking = False
         self._emptied: dict[str, Server] = {}
+        self._claimed: list[Server] = []
         self.deadline = NEVER
         """When it is looked again; it is an item of the timer while somebody waits."""
 
@@ -58,7 +63,7 @@ class Swapping(Lines[_Line]):
     def enter(self, attempt: Attempt) -> bool:
         """Be let in, where the server takes this model now; `leave` gives the place back."""
         self._warmth.came(attempt)
-        if not self._takes(attempt):
+        if not self._takes(attempt, spares_pinned=True):
             return False
         self._warmth.sent(attempt)
         return True
@@ -71,9 +76,9 @@ class Swapping(Lines[_Line]):
     def leave(self, attempt: Attempt) -> None:
         """A request is over."""
         self._warmth.ended(attempt)
-        server, _ = self._warmth.at(attempt)
+        server = self._warmth.server(attempt.endpoint)
         is_emptied = server.reserved is not None and server.residents.is_idle(server.draining)
-        if is_emptied or attempt.endpoint.max_concurrency is not None:
+        if is_emptied or server.claim is not None or attempt.endpoint.max_concurrency is not None:
             self._look()
 
     def wait(
@@ -89,6 +94,45 @@ class Swapping(Lines[_Line]):
         if not slots:
             return self._refusal(line, Reason.NO_SHARE)
         return self._join(line, waiter, slots=slots, times=(since, deadline))
+
+    # Who keeps a server's memory
+
+    @contextmanager
+    def claimed(
+        self, endpoint: Endpoint, model: str, on_turn: Callable[[], None], *, empties: bool
+    ) -> Iterator[None]:
+        """Meanwhile, from the call of `on_turn` on, nobody else has another model loaded there.
+
+        `empties`: nor is anything sent there for another model, and it is called once nothing is at work.
+        """
+        server = self._warmth.server(endpoint)
+        assert server.claim is None
+        claim = server.claim = Claim(server.residents.key_of(model), on_turn, empties)
+        self._claimed.append(server)
+        self._serve(server)
+        try:
+            yield
+        finally:
+            server.claim = None
+            self._claimed.remove(server)
+            if claim.is_active:
+                server.release()
+            self._look()
+
+    @contextmanager
+    def loading(self, endpoint: Endpoint, model: str) -> Iterator[Callable[[], None]]:
+        """Meanwhile this model is loaded there; call what is given when it is."""
+        server, loaded = self._warmth.server(endpoint), []
+        key = server.residents.key_of(model)
+        self._warmth.load_begins(server, key)
+        try:
+            if server.claim is not None:
+                server.draining = frozenset()  # what has to go for it is taken to be gone
+                self._look()
+            yield lambda: loaded.append(key)
+        finally:
+            self._warmth.load_ended(server, key, is_loaded=bool(loaded))
+            self._look()
 
     # The rest of the gateway
 
@@ -120,8 +164,8 @@ class Swapping(Lines[_Line]):
         most = attempt.endpoint.max_concurrency
         return math.inf if most is None else self._fleet.share(most)
 
-    def _takes(self, attempt: Attempt) -> bool:
-        """Whether a request for this model may go there now."""
+    def _takes(self, attempt: Attempt, *, spares_pinned: bool = False) -> bool:
+        """Whether a request for this model may go there now; `spares_pinned`: none pinned may go for it."""
         server, key = self._warmth.at(attempt)
         residents = server.residents
         if residents.in_flight.total() >= self._limit(attempt):
@@ -132,7 +176,8 @@ class Swapping(Lines[_Line]):
             return True
         if residents.loading is not None or server.reserved not in (None, key):
             return False
-        if not residents.is_idle(residents.victims(key)):
+        victims = residents.victims(key)
+        if not residents.is_idle(victims) or (spares_pinned and not residents.pinned.isdisjoint(victims)):
             return False
         return server.reserved == key or not self._warmth.hold_seconds(server, key)
 
@@ -142,7 +187,7 @@ class Swapping(Lines[_Line]):
         Who is let in may fail at once, and leave: it is called from itself then, and only takes a note.
         """
         self._is_stale = True
-        if self._is_looking or not (self._lines or self._emptied):
+        if self._is_looking or not (self._lines or self._emptied or self._claimed):
             return
         self._is_looking = True
         try:
@@ -151,6 +196,8 @@ class Swapping(Lines[_Line]):
                 self._release()
                 for line in sorted(self._lines.values(), key=lambda line: line.first().number):
                     self._place(line)
+                for server in self._claimed:
+                    self._serve(server)
         finally:
             self._is_looking = False
 
@@ -174,7 +221,9 @@ class Swapping(Lines[_Line]):
         """Have this server emptied for the line's model, if it is time; whether it is."""
         server, key = self._warmth.at(best)
         residents = server.residents
-        if server.reserved is not None or residents.has(key) or residents.loading is not None:
+        if server.claim is not None or server.reserved is not None:
+            return False
+        if residents.has(key) or residents.loading is not None:
             return False
         if self.now() - line.first().since < self._warmth.hold_seconds(server, key):
             return False
@@ -196,6 +245,23 @@ class Swapping(Lines[_Line]):
             if is_loaded or not (server.expected or is_loading):
                 server.release()
                 del self._emptied[name]
+                if not self._is_looking:
+                    self._serve(server)
+
+    def _serve(self, server: Server) -> None:
+        """Reserve a server for its keeper once nobody else has it, and tell when it is its turn."""
+        claim, residents = server.claim, server.residents
+        if claim is None or claim.had_turn:
+            return
+        if not claim.is_active:
+            if server.reserved is not None:
+                return
+            others = {*residents.keys, *residents.in_flight} if claim.empties else ()
+            claim.is_active, server.reserved = True, claim.key
+            server.draining = frozenset(others) - {claim.key}
+        if residents.loading is None and residents.is_idle(server.draining):
+            claim.had_turn = True
+            claim.on_turn()
 
     def _is_emptied_for(self, attempt: Attempt) -> bool:
         server, key = self._warmth.at(attempt)

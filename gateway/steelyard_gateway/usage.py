@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from steelyard_gateway import spans, sse
+from steelyard_gateway import shapes, spans, sse
 
 PATHS = frozenset({"/chat/completions", "/completions"})
 """Where `stream_options` means something."""
@@ -120,7 +120,7 @@ def ask(body: bytes, model_end: int) -> spans.Edit | None:
     places = [found for found in _OPTIONS.finditer(body) if found[1] == bytes(given)]
     try:
         options = _options.decode(given) or {}
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         return None
     if len(places) != 1 or bytes(options.get("include_usage", b"null")) not in (b"false", b"null"):
         return None
@@ -162,7 +162,7 @@ def of_answer(body: bytes) -> Usage | None:
             return told
     try:
         answer = _answer.decode(body)
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         return _of_tail(body)
     counts = answer.usage or (answer.response.usage if answer.response is not None else None)
     return None if counts is None else _usage(counts)
@@ -182,7 +182,7 @@ def of_text(prompt_tokens: int, body: bytes) -> Usage:
     """An estimate for an answer that tells no usage: by the length of what its choices say."""
     try:
         choices = _said.decode(body).choices
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         choices = []
     said = (one.text or (one.message.content if one.message is not None else None) or "" for one in choices)
     size = sum(len(text.encode()) for text in said)
@@ -194,7 +194,7 @@ def _without_usage(event: bytes) -> bytes:
     found = sse.DATA.search(event)
     try:
         chunk = _chunk.decode(found[1]) if found is not None else None
-    except sse.NOT_JSON:
+    except shapes.NOT_JSON:
         return event
     if found is None or chunk is None or chunk.usage is msgspec.UNSET:
         return event
@@ -208,7 +208,7 @@ def _of_tail(body: bytes) -> Usage | None:
     for told in reversed(_TOLD.findall(body, max(0, len(body) - TAIL_BYTES))):
         try:
             usage = _usage(_counts.decode(told))
-        except sse.NOT_JSON:
+        except shapes.NOT_JSON:
             continue
         if usage is not None:
             return usage

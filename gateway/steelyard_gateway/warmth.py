@@ -1,7 +1,7 @@
 """What the gateway knows of servers that load models on demand: what is loaded where, and what a load costs.
 
-State machines without I/O. Invariant: a server that never told what is in its memory is taken to have every
-model loaded: nothing is held back for what nobody knows.
+State machines without I/O. Invariant: a server that did not tell what is in its memory, or too long ago, is
+taken to have every model loaded: nothing is held back for what nobody knows.
 """
 
 import math
@@ -112,11 +112,29 @@ class Model:
 
 
 @dataclass(slots=True)
+class Claim:
+    """Who keeps a server's memory is to load a model there."""
+
+    key: str
+    """The model."""
+    on_turn: Callable[[], None]
+    """Called once, when no other load is under way and nothing is at work that has to wait."""
+    empties: bool
+    """Whether requests for all other models have to wait."""
+    is_active: bool = False
+    """Whether the server is reserved for it."""
+    had_turn: bool = False
+    """Whether `on_turn` was called."""
+
+
+@dataclass(slots=True)
 class Server:
     """One server: its memory, and what is planned for it."""
 
     residents: Residents
     backend: str
+    pairs: list[Candidate] = field(default_factory=list)
+    """The table's models of it."""
     others: float = 0.0
     """Requests of others that are reckoned to be there."""
     reserved: str | None = None
@@ -125,6 +143,8 @@ class Server:
     """The models that take no new requests, for they have to go."""
     expected: int = 0
     """Requests that wait for `reserved`."""
+    claim: Claim | None = None
+    """What its keeper is to load."""
     meeting: float = 0.0
     """The share of requests that lately found another one there."""
     loading_since: float = 0.0
@@ -151,11 +171,22 @@ class Warmth:
     def cold_seconds(self, attempt: Attempt) -> float:
         """How long loading its model takes; 0: it is loaded, or nobody knows; infinite: it is not there."""
         server, key = self.at(attempt)
-        if server.residents.has(key):
+        residents = server.residents
+        if residents.has(key) and not (residents.absent and residents.lacks(attempt.candidate)):
             return 0.0
-        if server.residents.lacks(attempt.candidate):
+        if residents.lacks(attempt.candidate):
             return MISSING
         return self._model(server, key, attempt.candidate).cold_seconds()
+
+    def load_seconds(self, attempt: Attempt) -> float:
+        """How long a request that is sent there waits for its model's load; infinite: nobody knows.
+
+        A server that told nothing of the model since it was used may have unloaded it again.
+        """
+        server, key = self.at(attempt)
+        if server.residents.loading == key:
+            return self._left_seconds(server)
+        return 0.0 if key in server.residents.confirmed else math.inf
 
     def wait_seconds(self, attempt: Attempt) -> float:
         """How long a new request waits there before it is worked on, what it costs others included.
@@ -205,6 +236,7 @@ class Warmth:
                 Residents(self._homes, self._sizes), endpoint.backend
             )
             found.residents.budget_mib = endpoint.budget_mib
+            found.residents.pin(endpoint.pinned)
         return found
 
     def hold_seconds(self, server: Server, key: str) -> float:
@@ -242,6 +274,22 @@ class Warmth:
             server.ended_at[key] = now
         return True
 
+    def lacks(self, attempt: Attempt) -> None:
+        """It answered that it lacks this model: it is no candidate for it until it tells what it has."""
+        self.server(attempt.endpoint).residents.said_to_lack(attempt.candidate)
+
+    def load_begins(self, server: Server, key: str) -> None:
+        """Its keeper has it load this model; `load_ended` follows."""
+        server.residents.sent(key, is_cold=True)
+        server.loading_since = self._now()
+
+    def load_ended(self, server: Server, key: str, *, is_loaded: bool) -> None:
+        """That is over."""
+        if is_loaded and server.residents.loading == key:
+            self._model(server, key).was_loaded(self._now() - server.loading_since, is_stream=True)
+            server.residents.answered(key)
+        server.residents.ended(key)
+
     def ended(self, attempt: Attempt) -> None:
         """A request is over."""
         server, key = self.at(attempt)
@@ -254,10 +302,18 @@ class Warmth:
 
     # What polls and tables tell
 
-    def told(self, endpoint: Endpoint, sample: EngineSample) -> None:
-        """A server told this of itself."""
+    def told(self, endpoint: Endpoint, sample: EngineSample, *, keeps_absent: bool = False) -> None:
+        """A server told this of itself. `keeps_absent`: what it has from before it said what it lacks."""
         if sample.loaded is not None or sample.models is not None:
-            self.server(endpoint).residents.told(sample)
+            server = self.server(endpoint)
+            if server.residents.told(sample, keeps_absent=keeps_absent):
+                self._introduce(server)
+
+    def fell_silent(self, name: str) -> None:
+        """What the endpoint of this name told of its memory is too old."""
+        server = self._servers.get(name)
+        if server is not None:
+            server.residents.fell_silent()
 
     def reckon(self, name: str, others: float) -> None:
         """So many requests of others are reckoned to be at the endpoint of this name."""
@@ -267,27 +323,29 @@ class Warmth:
 
     def follow(self, table: Table) -> None:
         """Take what this table says of models and servers, and drop idle servers that it no longer has."""
-        pinned: dict[str, set[str]] = {}
         for server in self._servers.values():
             server.residents.forget_names()
+            server.pairs = []
         for pair in table.candidates:
-            if not pair.loads_on_demand:
-                continue
-            for attempt in pair.attempts:
-                server, key = self.at(attempt)
-                server.residents.budget_mib = attempt.endpoint.budget_mib
-                self._model(server, key).candidate = pair
-                pins = pinned.setdefault(attempt.endpoint.name, set())
-                if pair.is_pinned:
-                    pins.add(key)
+            for endpoint in pair.endpoints if pair.loads_on_demand else ():
+                server = self.server(endpoint)
+                if not server.pairs:
+                    server.residents.budget_mib = endpoint.budget_mib
+                    server.residents.pin(endpoint.pinned)
+                server.pairs.append(pair)
         for name, server in list(self._servers.items()):
-            if name in pinned:
-                server.residents.pinned = frozenset(pinned[name])
+            if server.pairs:
+                self._introduce(server)
             elif not server.residents.in_flight:
                 server.residents.forget()
                 del self._servers[name]
         backends = {server.backend for server in self._servers.values()}
         self._models = {key: learnt for key, learnt in self._models.items() if key[0] in backends}
+
+    def _introduce(self, server: Server) -> None:
+        """Know the table's models there by the keys that they have now."""
+        for pair in server.pairs:
+            self._model(server, server.residents.key(pair)).candidate = pair
 
     def _busy_seconds(self, server: Server, key: str, candidate: Candidate) -> float:
         """How long the requests that are there keep one for this model waiting, and a load under way."""
@@ -296,10 +354,14 @@ class Warmth:
             seconds = server.others * self._model(server, key, candidate).service_seconds()
         for one, number in residents.in_flight.items():
             seconds += number * self._model(server, one).service_seconds()
-        if residents.loading is not None:
-            took = self._now() - server.loading_since
-            seconds += abs(self._model(server, residents.loading).cold_seconds() - took)
-        return seconds
+        return seconds + self._left_seconds(server)
+
+    def _left_seconds(self, server: Server) -> float:
+        """What is left of a load under way; one that is overdue takes as long again."""
+        loading = server.residents.loading
+        if loading is None:
+            return 0.0
+        return abs(self._model(server, loading).cold_seconds() - (self._now() - server.loading_since))
 
     def _evicted(self, server: Server, key: str) -> list[Resident]:
         """What it costs others to load this model there."""

@@ -28,7 +28,10 @@ READ_SECONDS = 60.0
 """How often an exporter is asked."""
 
 LOST_SECONDS = 180.0
-"""What was not told for so long is lost."""
+"""Who told nothing for so long is lost: another one's word counts, where there is one."""
+
+SETTLED_SECONDS = 60.0
+"""How long a status says the same of GPUs, if none comes or goes."""
 
 AGENTLESS_SECONDS = 600.0
 """How often a pod is asked where no agent answered: most engines' pods have none."""
@@ -72,6 +75,8 @@ class _Site:
 
     backend: LLMBackend
     endpoints: tuple[Endpoint, ...]
+    changed_at: float = float("-inf")
+    """When what its status says of GPUs was seen to change last."""
 
 
 class Exporters:
@@ -103,7 +108,10 @@ class Exporters:
         """These are the backend's endpoints; those that are new are read soon."""
         key = (backend.namespace, backend.name)
         before = self._sites.get(key)
-        site = self._sites[key] = _Site(backend, tuple(places))
+        changed_at = before.changed_at if before is not None else float("-inf")
+        if before is not None and before.backend.status.gpus != backend.status.gpus:
+            changed_at = self._clock()
+        site = self._sites[key] = _Site(backend, tuple(places), changed_at)
         if before is None or _question(before) != _question(site):
             self._has_new.set()
 
@@ -119,10 +127,12 @@ class Exporters:
         site = self._sites.get(key)
         if site is None or self._on_nodes is None:
             return None
+        is_settled = self._clock() - site.changed_at >= SETTLED_SECONDS
         return tuple(
             Sight(
                 place,
                 self._readings(site, place),
+                is_settled=is_settled,
                 is_alone=engines.get(place.node) == {(key[0], place.pod or place.host)},
             )
             for place in site.endpoints
@@ -195,7 +205,9 @@ class Exporters:
             if isinstance(error, errors.Forbidden):
                 self._on_services.setdefault(service, {})
             return str(error)
-        self._on_services[service] = _by_node(listing.items)
+        statuses = [site.backend.status for site in self._sites.values()]
+        told = {one.url for status in statuses for one in status.gpu_exporters}
+        self._on_services[service] = _by_node(listing.items, told)
         return ""
 
     def _wanted(self, site: _Site) -> list[Exporter]:
@@ -207,8 +219,8 @@ class Exporters:
         found = []
         for exporter in gpus.exporters(site.backend.spec.metrics.gpu, place, self._on_nodes or {}):
             memory = self._memories.get(exporter.url)
-            told = None if memory is None else () if memory.is_lost(now) else memory.gpus
-            found.append(Reading(exporter, told))
+            is_lost = memory is not None and memory.is_lost(now)
+            found.append(Reading(exporter, None if memory is None else memory.gpus, is_lost=is_lost))
         return tuple(found)
 
     def _is_due(self, exporter: Exporter, *, everybody: bool) -> bool:
@@ -244,8 +256,8 @@ def _question(site: _Site) -> tuple[object, ...]:
     return site.backend.spec.metrics.gpu, [(one.name, one.pod, one.node) for one in site.endpoints]
 
 
-def _by_node(slices: Sequence[Object]) -> dict[str, list[str]]:
-    """URLs of the exporters' pods by their node."""
+def _by_node(slices: Sequence[Object], told: Set[str]) -> dict[str, list[str]]:
+    """URLs of the exporters' pods by their node: of those that are ready, and of those in `told`."""
     store = Store()
     for value in slices:
         store.put(value)
@@ -257,7 +269,10 @@ def _by_node(slices: Sequence[Object]) -> dict[str, list[str]]:
         ports = [port for port in one.ports or () if port.port is not None]
         numbers = [port.port for port in ports if port.name == METRICS_PORT or len(ports) == 1]
         for pod in one.endpoints or ():
-            if pod.node_name and pod.addresses and numbers and pod.conditions.ready is not False:
-                host = f"[{pod.addresses[0]}]" if ":" in pod.addresses[0] else pod.addresses[0]
-                found.setdefault(pod.node_name, []).append(f"http://{host}:{numbers[0]}/metrics")
+            if not (pod.node_name and pod.addresses and numbers):
+                continue
+            host = f"[{pod.addresses[0]}]" if ":" in pod.addresses[0] else pod.addresses[0]
+            url = f"http://{host}:{numbers[0]}/metrics"
+            if pod.conditions.ready is not False or url in told:
+                found.setdefault(pod.node_name, []).append(url)
     return found

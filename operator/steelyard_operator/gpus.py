@@ -3,8 +3,9 @@
 Rule 1. A GPU is an endpoint's if the exporter names the endpoint's pod with it. Where an exporter names no
         pod with any GPU, all are the endpoint's if it is in the endpoint's own pod, or if that is the only
         engine on the node. All that spec.metrics.gpu.url tells of are. Nothing else is guessed.
-Rule 2. The status changes when a GPU came, went or moved by a tenth, and then as a whole.
-Rule 3. What could not be read lately stays as the status has it; what is lost is absent.
+Rule 2. The status changes when a GPU came, went or moved by a tenth, and then as a whole; by figures alone no
+        more than once a minute.
+Rule 3. What could not be read stays as the status has it, as long as who told it is there; else it is absent.
 """
 
 import math
@@ -69,7 +70,9 @@ class Reading:
     exporter: Exporter
     """The exporter."""
     gpus: tuple[Gpu, ...] | None
-    """The GPUs that it knows of, none where it is lost; None: it could not be read lately, or not yet."""
+    """The GPUs that it knows of; None: it could not be read, or not yet."""
+    is_lost: bool = False
+    """Whether it could not be read for so long that another one's word counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Sight:
     """What its exporters told."""
     is_alone: bool = False
     """Whether its pod is the only engine on its node."""
+    is_settled: bool = True
+    """Whether the backend's status is a minute old; figures that moved wait until it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,8 @@ def known(backend: LLMBackend, sights: Sequence[Sight] | None) -> Known:
             found |= {gpu.uuid: gpu for gpu in gpus}
     now = tuple(found[uuid] for uuid in sorted(found)[:MOST_GPUS])
     where = tuple(named[address] for address in sorted(named)[:MOST_EXPORTERS])
-    return Known(now if _have_moved(before.gpus, now) else before.gpus, where)
+    is_settled = all(sight.is_settled for sight in sights)
+    return Known(now if _have_changed(before.gpus, now, is_settled=is_settled) else before.gpus, where)
 
 
 def exporter(backend: LLMBackend, sights: Sequence[Sight] | None, endpoint: Endpoint) -> GpuExporter | None:
@@ -171,9 +177,9 @@ def names(status: LLMBackendStatus) -> dict[str, tuple[str, ...]]:
 def _told(
     sight: Sight, backend: LLMBackend, held_url: str | None
 ) -> tuple[str, tuple[ObservedGpu, ...]] | None:
-    """Who tells of the endpoint's GPUs, and what of them; None: whoever may know was not read lately."""
-    unread = {reading.exporter.url for reading in sight.readings if reading.gpus is None}
-    if held_url in unread:
+    """Who tells of the endpoint's GPUs, and what of them; None: whoever may know was not read."""
+    unread = {one.exporter.url: one.is_lost for one in sight.readings if one.gpus is None}
+    if unread.get(held_url or "") is False:
         return None
     found = []
     for reading in sight.readings:
@@ -185,7 +191,8 @@ def _told(
     if found:
         _, url, gpus = min(found, key=lambda one: one[:2])
         return url, gpus
-    return None if unread else ("", ())
+    is_open = held_url in unread or not all(unread.values())
+    return None if is_open else ("", ())
 
 
 def _belonging(sight: Sight, reading: Reading, backend: LLMBackend) -> tuple[Gpu, ...]:
@@ -223,11 +230,11 @@ def _whole(value: float | None, least: int, most: int) -> int | None:
     return round(value)
 
 
-def _have_moved(before: Sequence[ObservedGpu], now: Sequence[ObservedGpu]) -> bool:
-    """Whether a GPU came, went or moved."""
+def _have_changed(before: Sequence[ObservedGpu], now: Sequence[ObservedGpu], *, is_settled: bool) -> bool:
+    """Whether a GPU came or went, or moved where the status is settled."""
     if [gpu.uuid for gpu in before] != [gpu.uuid for gpu in now]:
         return True
-    return any(_has_moved(one, two) for one, two in zip(before, now, strict=True))
+    return is_settled and any(_has_moved(one, two) for one, two in zip(before, now, strict=True))
 
 
 def _has_moved(before: ObservedGpu, now: ObservedGpu) -> bool:

@@ -153,10 +153,10 @@ class Keepers:
         """What comes of a step."""
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
-            return Answer(time.time())
+            return Answer(time.monotonic(), time.time())
         answer = await self._prober.exchange(endpoint, step.path, step.body, step.timeout_seconds)
         if not isinstance(answer, Failure):
-            return Answer(time.time(), *answer)
+            return Answer(time.monotonic(), time.time(), *answer)
         late = f"did not answer in {step.timeout_seconds:g} s"
         why = late if answer.reason == "TimedOut" else f"did not answer ({answer.reason})"
-        return Answer(time.time(), failure=why)
+        return Answer(time.monotonic(), time.time(), failure=why)

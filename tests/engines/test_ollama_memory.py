@@ -94,7 +94,8 @@ class Direct:
                 else:
                     answer = self.client.post(step.path, content=step.body, timeout=step.timeout_seconds)
                     status, body = answer.status_code, answer.content
-                step = conversation.send(Answer(time.time() + self.ahead_seconds, status, body))
+                wall = time.time() + self.ahead_seconds
+                step = conversation.send(Answer(time.monotonic(), wall, status, body))
         except StopIteration:
             self.events += self.keeper.events()
             return self

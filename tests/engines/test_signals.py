@@ -5,11 +5,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
+
 from fakes import folders, program, real_ollama
 from fakes.gateways import Line, post
 from fakes.program import Gateway
 from fakes.real_ollama import SMOLLM2
 from kube import waiting
+from steelyard.api.backend import Engine as Kind
+from steelyard.telemetry import samples
+from steelyard.telemetry.samples import Topic
 from steelyard_cli.engines.fleet import Engine
 
 SLOTS = 2
@@ -18,7 +23,10 @@ SLOTS = 2
 OFTEN = {"engine": {"intervalSeconds": 1}}
 
 MOST_OFF = 1
-"""A request may have begun or ended between the reading and the look."""
+"""So many requests may what is known be off when it was asked twice at rest."""
+
+POLLS = 2
+"""So often is it asked in two intervals."""
 
 
 def port(url: str) -> int:
@@ -47,6 +55,25 @@ def shown(gateway: Gateway) -> dict[str, Any]:
     return found
 
 
+def after_polls(gateway: Gateway, number: int) -> dict[str, Any]:
+    """The endpoint when its engine answered so many more polls: its sample's age fell so often."""
+    age = None
+
+    def answered() -> dict[str, Any] | None:
+        nonlocal age
+        endpoint = shown(gateway)
+        before, age = age, endpoint["sample"]["ageSeconds"]
+        return endpoint if before is not None and age < before else None
+
+    return [waiting.until(answered, "a poll") for _ in range(number)][-1]
+
+
+def at_work(url: str) -> int | None:
+    """How many requests the engine itself says that it has."""
+    told = httpx.get(url.removesuffix("/v1") + "/metrics", trust_env=False).content
+    return samples.activity(samples.read(Kind.LLAMA_CPP, Topic.LOAD, told))
+
+
 def test_what_runs_and_waits_is_what_was_sent_and_of_others_what_came_past_the_gateway(
     smollm2_engine: Engine, tmp_path: Path
 ) -> None:
@@ -54,28 +81,27 @@ def test_what_runs_and_waits_is_what_was_sent_and_of_others_what_came_past_the_g
     spec = {"engine": "LlamaCpp", "metrics": OFTEN}
     folders.write(tmp_path, folders.backend("a", engine, folders.model(model), **spec))
 
-    def at_rest(gateway: Gateway, requests: int, others: int) -> bool:
-        endpoint = shown(gateway)
+    def assert_known(gateway: Gateway, requests: int, others: int) -> dict[str, Any]:
+        """Two polls after the engine has so many requests the gateway knows it."""
+        waiting.until(lambda: at_work(smollm2_engine.url) == requests, f"{requests} requests at work")
+        endpoint = after_polls(gateway, POLLS)
         sample = endpoint["sample"]
-        if None in (sample["running"], sample["waiting"]):
-            return False
-        is_right = abs(sample["running"] + sample["waiting"] - requests) <= MOST_OFF
-        return is_right and bool(abs(endpoint["othersInFlight"] - others) <= MOST_OFF)
+        assert abs(sample["running"] + sample["waiting"] - requests) <= MOST_OFF
+        assert abs(endpoint["othersInFlight"] - others) <= MOST_OFF
+        return endpoint
 
     with program.gateway(tmp_path) as gateway:
-        waiting.until(lambda: at_rest(gateway, 0, 0), "a sample of an idle engine")
-        assert shown(gateway)["sample"]["capacity"] == SLOTS
+        assert assert_known(gateway, 0, 0)["sample"]["capacity"] == SLOTS
         lines = [Line(port(gateway.url)) for _ in range(3)]
         lines += [Line(engine) for _ in range(3)]
         for line in lines:
             line.send(post(long_request(model)))
-        waiting.until(lambda: at_rest(gateway, 6, 3), "a sample of all requests")
-        endpoint = shown(gateway)
+        endpoint = assert_known(gateway, 6, 3)
         assert endpoint["inFlight"] == 3
         assert endpoint["sample"]["running"] == SLOTS
         for line in lines:
             line.close()
-        waiting.until(lambda: at_rest(gateway, 0, 0), "a sample of none")
+        assert_known(gateway, 0, 0)
 
 
 def test_of_an_ollama_the_models_in_memory_are_known_and_no_queue(ollama_home: Path, tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ class Kept:
         self.wanted = Wanted(Memory(**memory), contexts or {}, 600.0, 3.0)
         self.keeper = Keeper("/v1", self.wanted)
         self.events: list[Event] = []
+        self.set_back = 0.0
+        """How far everybody's clock was set back."""
 
     def round(self) -> "Kept":
         """One round; itself."""
@@ -34,17 +36,22 @@ class Kept:
                 return self
             if not isinstance(step, Request):
                 self.ollama.now += step.seconds
-                answer = Answer(self.ollama.now)
+                answer = Answer(*self._now())
                 continue
             status, body = self.ollama.answer(step.path, step.body)
             failure = "" if status else "did not answer"
-            answer = Answer(self.ollama.now, status, body, failure)
+            answer = Answer(*self._now(), status, body, failure)
         raise AssertionError(f"a round without an end: {self.ollama.journal}")
 
     def after(self, seconds: float) -> "Kept":
         """A round so much later; itself."""
         self.ollama.now += seconds
         return self.round()
+
+    def set_clock_back(self, seconds: float) -> None:
+        """Set everybody's clock back."""
+        self.ollama.now -= seconds
+        self.set_back += seconds
 
     def want(self, contexts: dict[str, int] | None = None, **memory: Any) -> "Kept":
         """Want something else; itself."""
@@ -59,3 +66,7 @@ class Kept:
     def message(self, reason: str) -> str:
         """What people are told for this reason."""
         return next(one.message for one in self.keeper.problems or () if one.reason == reason)
+
+    def _now(self) -> tuple[float, float]:
+        """By the clock that nobody sets, and by the other one."""
+        return self.ollama.now + self.set_back - 1e9, self.ollama.now

@@ -3,7 +3,7 @@
 from collections import Counter
 from threading import Event
 
-from steelyard.routing.table import Endpoint
+from steelyard.routing.table import Attempt, Endpoint
 from steelyard_gateway.ports import Outcome
 
 SECONDS = 10.0
@@ -27,6 +27,9 @@ class LedgerEndpoints:
     def in_flight(self, endpoint: Endpoint) -> int:
         return self.flights[endpoint.backend]
 
+    def load_seconds(self, attempt: Attempt) -> float:
+        return 0.0
+
     def ended(self, endpoint: Endpoint) -> None:
         self.flights[endpoint.backend] -= 1
         assert self.flights[endpoint.backend] >= 0
@@ -42,6 +45,9 @@ class LedgerEndpoints:
 
     def is_resting(self, endpoint: Endpoint) -> bool:
         return endpoint.backend in self.pauses or endpoint.backend in self.resting
+
+    def lacks(self, attempt: Attempt) -> None:
+        self.told.append(("lacks", attempt.endpoint.backend))
 
     def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
         self.told.append(("rest", endpoint.backend))

@@ -18,6 +18,8 @@ SERVER_CONTEXT = 4096
 SERVER_KEEP_SECONDS = 300.0
 LOAD_SECONDS = 0.5
 ANSWER_SECONDS = 0.001
+WORK_SECONDS = 0.1
+"""A chat's answer takes so long where no other one begins meanwhile, and until it does where one does."""
 SECONDS = 10.0
 """Nothing in a test takes longer, unless it hangs."""
 
@@ -92,6 +94,7 @@ class LoadingOllama:
         self.changed = Condition()
         self.loading = 0
         self.most_loading = 0
+        self.chats = self.looks = 0
 
     # What happens to it
 
@@ -149,6 +152,7 @@ class LoadingOllama:
         if self.is_down or self.says is not None:
             return (0, b"") if self.says is None else (200, self.says)
         if body is None:
+            self.looks += path == "/api/ps"
             told = {"/api/ps": self._ps(), "/api/tags": self._tags(), "/api/version": {"version": "0.17.4"}}
             return (200, json.dumps(told[path]).encode()) if path in told else (404, b"404 page not found")
         if path not in ("/api/generate", "/api/embed"):
@@ -248,6 +252,23 @@ def _size(runner: Runner) -> int:
     return runner.model.mib * max(runner.num_ctx, SERVER_CONTEXT) // SERVER_CONTEXT
 
 
+def _chat(ollama: LoadingOllama, model: str) -> tuple[int, bytes]:
+    """Status and answer to a chat: while one follows another the server has always something to do."""
+    with ollama.changed:
+        if model not in [one.name for one in ollama.models]:
+            return 404, b'{"error":{"message":"model not found","type":"not_found_error"}}'
+        assert ollama.changed.wait_for(lambda: ollama.begin(model), SECONDS)
+        ollama.chats += 1
+        number = ollama.chats
+        ollama.changed.notify_all()
+        ollama.changed.wait_for(lambda: ollama.chats > number, WORK_SECONDS)
+        ollama.now += ANSWER_SECONDS
+        ollama.end(model)
+        ollama.changed.notify_all()
+    choice = {"index": 0, "message": {"role": "assistant", "content": "12"}, "finish_reason": "stop"}
+    return 200, json.dumps({"model": model, "object": "chat.completion", "choices": [choice]}).encode()
+
+
 @contextmanager
 def served(ollama: LoadingOllama, before_load: Callable[[str], None] = lambda name: None) -> Iterator[str]:
     """Its URL while it is up. `before_load` is called before a model is loaded, and may take its time."""
@@ -274,12 +295,10 @@ def served(ollama: LoadingOllama, before_load: Callable[[str], None] = lambda na
                 ollama.changed.notify_all()
 
         def _answer(self, body: bytes | None) -> None:
-            with ollama.changed:
-                status, said = ollama.answer(self.path, body)
-                while not status and not ollama.is_down:
-                    assert ollama.changed.wait(SECONDS)
-                    status, said = ollama.answer(self.path, body)
-                ollama.changed.notify_all()
+            if body is not None and self.path == "/v1/chat/completions":
+                status, said = _chat(ollama, json.loads(body)["model"])
+            else:
+                status, said = self._told(body)
             if not status:
                 self.close_connection = True
                 return
@@ -288,6 +307,15 @@ def served(ollama: LoadingOllama, before_load: Callable[[str], None] = lambda na
             self.send_header("content-length", str(len(said)))
             self.end_headers()
             self.wfile.write(said)
+
+        def _told(self, body: bytes | None) -> tuple[int, bytes]:
+            with ollama.changed:
+                status, said = ollama.answer(self.path, body)
+                while not status and not ollama.is_down:
+                    assert ollama.changed.wait(SECONDS)
+                    status, said = ollama.answer(self.path, body)
+                ollama.changed.notify_all()
+            return status, said
 
         def log_message(self, *_: object) -> None: ...
 

@@ -61,11 +61,16 @@ class Yard:
         cold_seconds: float | None = 4.0,
         limit: int | None = None,
         fleet: Fleet = ALONE,
+        pinned: Sequence[tuple[str, ...]] = (),
     ) -> None:
+        """`pinned`: names, by server."""
         self.timer = HandTimer()
         self.warmth = Warmth(self.timer)
         self.admission = Admission(self.timer, self.timer, fleet, self.warmth)
-        self.places = [endpoint(8000 + number, max_concurrency=limit) for number in range(servers)]
+        self.places = [
+            endpoint(8000 + number, max_concurrency=limit, pinned=names)
+            for number, names in enumerate([*pinned, *[()] * (servers - len(pinned))])
+        ]
         self.names = [place.name for place in self.places]
         pairs = {name: _candidate(name, self.places, cold_seconds) for name in models}
         self.table = Table(candidates=tuple(pairs.values()))

@@ -1,13 +1,18 @@
 """The gateway over files keeps the memory of engines that load on demand: real processes, real HTTP."""
 
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pytest
+
 from fakes import folders
 from fakes.loading_ollama import SECONDS, LoadingOllama, Stored, served
-from fakes.program import gateway
+from fakes.program import Gateway, gateway
 
 OFTEN = {"engine": {"intervalSeconds": 1}}
 
@@ -110,3 +115,123 @@ def test_what_is_wanted_may_change_and_what_fails_is_told_once(tmp_path: Path) -
             wait_for(ollama, "c:1")  # a went for it
 
             assert up.wait_for("memory is as wanted")["backend"] == "ollama"
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Ask again and again until this is so."""
+    deadline = time.monotonic() + SECONDS
+    while not what():
+        assert time.monotonic() < deadline
+
+
+def knows(up: Gateway, *names: str) -> bool:
+    """Whether the gateway knows that just these are in memory, on one server or another."""
+    found = [
+        place["sample"]["loaded"]
+        for pair in up.admin.get("/admin/table").json()["candidates"]
+        for place in pair["endpoints"]
+    ]
+    told = [sorted(one["name"] for one in loaded) for loaded in found if loaded is not None]
+    return sorted(names) in told
+
+
+@contextmanager
+def traffic(up: Gateway, model: str) -> Iterator[list[int]]:
+    """Requests for a model, one upon the other; their statuses."""
+    stops, statuses = Event(), list[int]()
+
+    def ask() -> None:
+        while not stops.is_set():
+            statuses.append(up.chat(model=model).status_code)
+
+    with ThreadPoolExecutor(3) as people:
+        asked = [people.submit(ask) for _ in range(3)]
+        until(lambda: len(statuses) > 3)
+        try:
+            yield statuses
+        finally:
+            stops.set()
+            for one in asked:
+                one.result(SECONDS)
+
+
+@pytest.mark.parametrize("memory", [{}, {"budgetMiB": 10_000}], ids=["no budget", "a budget"])
+def test_a_pinned_model_of_unknown_size_is_loaded_though_its_server_is_never_idle(
+    tmp_path: Path, memory: dict[str, Any]
+) -> None:
+    ollama = server()
+    with served(ollama) as url:
+        write(tmp_path, url, evict="Never")
+        with gateway(tmp_path) as up, traffic(up, "b:1") as statuses:
+            until(lambda: knows(up, "b:1"))
+            write(tmp_path, url, pinned=["a:1"], **memory)
+            wait_for(ollama, "a:1", "b:1")
+            seen = len(statuses)
+            until(lambda: len(statuses) > seen + 6)
+
+    assert set(statuses) == {200}
+    assert ollama.starved == []
+
+
+def test_a_request_for_another_model_waits_for_the_load_of_a_pinned_one(tmp_path: Path) -> None:
+    ollama, held, go_on = server(), Event(), Event()
+
+    def before_load(name: str) -> None:
+        if name == "a:1":
+            held.set()
+            assert go_on.wait(SECONDS)
+
+    with served(ollama, before_load) as url, ThreadPoolExecutor(1) as person:
+        write(tmp_path, url, evict="Never")
+        with gateway(tmp_path) as up:
+            until(lambda: knows(up))
+            write(tmp_path, url, pinned=["a:1"])
+            assert held.wait(SECONDS)
+            asked = person.submit(up.chat, model="b:1")
+            until(lambda: 'steelyard_queued_requests{backend="ollama"} 1.0' in up.admin.get("/metrics").text)
+            go_on.set()
+            assert asked.result(SECONDS).status_code == 200
+
+    assert ollama.most_loading == 1
+
+
+def test_a_pinned_model_waits_for_the_load_that_a_request_began(tmp_path: Path) -> None:
+    ollama, held, go_on = server(), Event(), Event()
+
+    def before_load(name: str) -> None:
+        if name == "b:1":
+            held.set()
+            assert go_on.wait(SECONDS)
+
+    with served(ollama, before_load) as url, ThreadPoolExecutor(1) as person:
+        write(tmp_path, url, evict="Never")
+        with gateway(tmp_path) as up:
+            until(lambda: knows(up))
+            asked = person.submit(up.chat, model="b:1")
+            assert held.wait(SECONDS)
+            write(tmp_path, url, pinned=["a:1"])
+            looks = ollama.looks
+            until(lambda: ollama.looks > looks + 2)
+            go_on.set()
+            assert asked.result(SECONDS).status_code == 200
+            wait_for(ollama, "a:1", "b:1")
+
+    assert ollama.most_loading == 1
+
+
+def test_a_pinned_model_never_leaves_for_what_another_server_can_load(tmp_path: Path) -> None:
+    ollamas = [server(most_loaded=1), server(most_loaded=1)]
+    with served(ollamas[0]) as one, served(ollamas[1]) as other:
+        documents = [of_ollama(one, pinned=["a:1"]), of_ollama(other)]
+        for number, document in enumerate(documents):
+            document["metadata"]["name"] = f"o{number}"
+        del documents[1]["spec"]["memory"]
+        folders.write(tmp_path, *documents)
+        with gateway(tmp_path) as up, ThreadPoolExecutor(6) as people:
+            wait_for(ollamas[0], "a:1")
+            until(lambda: knows(up, "a:1"))
+            models = [f"{name}:1" for name in "bcbcabcb"]
+            asked = people.map(lambda model: up.chat(model=model).status_code, models)
+            assert set(asked) == {200}
+
+    assert [name for what, name in ollamas[0].journal if what == "evicted"] == []

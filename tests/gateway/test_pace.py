@@ -59,17 +59,37 @@ def test_a_thousand_begin_within_a_second_and_not_together() -> None:
     assert max(begun.values()) < 250
 
 
-def test_who_fails_is_asked_half_as_often_each_time_though_once_a_minute() -> None:
+def test_who_fails_is_asked_half_as_often_each_time_down_to_a_bound() -> None:
     asked = Asked(down=2.0)
     asked.failing = {"down"}
     asked.wait(1000)
     gaps = asked.gaps("down")
-    expected = [2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_SECONDS, LONGEST_SECONDS]
+    expected = [2.0, 4.0, 8.0, LONGEST_SECONDS, LONGEST_SECONDS]
     for gap, least in zip(gaps, expected, strict=False):
         assert least - TICK_SECONDS <= gap <= least * (1 + JITTER) + TICK_SECONDS
     asked.failing.clear()
     asked.wait(3 * LONGEST_SECONDS)
     assert asked.gaps("down")[-1] <= 2.0 * (1 + JITTER) + TICK_SECONDS
+
+
+def test_who_is_known_to_be_well_is_asked_as_if_it_had_not_failed() -> None:
+    asked = Asked(down=2.0)
+    asked.failing = {"down"}
+    asked.wait(100)
+    failed_at = asked.times["down"][-1]
+    asked.pace.again("down", asked.now)
+    asked.wait(5 * LONGEST_SECONDS)
+    next_at = next(at for at in asked.times["down"] if at > failed_at)
+    assert next_at <= max(failed_at + 2.0, 100.0) + TICK_SECONDS
+    assert asked.gaps("down")[-1] >= LONGEST_SECONDS - TICK_SECONDS
+
+
+def test_who_never_failed_is_asked_no_earlier() -> None:
+    asked = Asked(up=2.0)
+    turn = asked.take()
+    asked.pace.finished(turn, asked.now, well=True)
+    asked.pace.again("up", asked.now)
+    assert asked.pace.next_at() >= asked.now + 2.0
 
 
 def test_who_is_asked_seldom_is_asked_no_more_often_when_it_fails() -> None:

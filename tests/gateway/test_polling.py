@@ -12,9 +12,12 @@ from fakes.engines import Ask, Engine, Script, answer, says
 from fakes.polled import LOAD, Polled, run, vllm
 from fakes.resources import backend
 from steelyard_gateway import polls
+from steelyard_gateway.breaker import Circuit
+from steelyard_gateway.pace import LONGEST_SECONDS
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "probes"
 HUGE_BYTES = 10_000_000
+LOADED_RANK = b'num_requests_running{engine="0",model_name="smollm2:135m"} 1'
 
 
 def telling(*answers: bytes) -> Script:
@@ -46,6 +49,20 @@ def test_what_a_real_vllm_told_is_known_with_its_version() -> None:
     assert paths(up) == ["/metrics", "/version"]
 
 
+def test_a_vllm_of_many_ranks_may_tell_much() -> None:
+    recorded = (RECORDED / "vllm-0.32.0" / "metrics.body").read_bytes()
+    told = recorded.replace(b'num_requests_running{engine="0",model_name="smollm2:135m"} 0', LOADED_RANK)
+    ranks = b"".join(told.replace(b'engine="0"', b'engine="%d"' % rank) for rank in range(64))
+    assert polls.MOST_ANSWER_BYTES > len(ranks) > 3_000_000
+
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        assert polled.known().others == 64
+
+    with engines.engine(telling(ranks)) as up:
+        run(work, vllm(up.port))
+
+
 def test_requests_of_others_and_the_speed_come_of_two_readings() -> None:
     async def work(polled: Polled) -> None:
         await polled.round()
@@ -56,6 +73,21 @@ def test_requests_of_others_and_the_speed_come_of_two_readings() -> None:
         assert (polled.known().others, polled.live.in_flight(polled.endpoint())) == (2, 3)
 
     with engines.engine(telling(LOAD % (0, 0, 100), LOAD % (4, 1, 400))) as up:
+        run(work, vllm(up.port))
+
+
+def test_what_was_made_while_nobody_asked_is_no_speed_of_now() -> None:
+    async def work(polled: Polled) -> None:
+        speeds = []
+        for seconds in (0, 2, 3600, 2):
+            await polled.round(seconds)
+            sample = polled.known().sample
+            assert sample is not None
+            speeds.append(sample.output_tokens_per_second)
+        assert speeds == [None, 150, None, 50]
+
+    told = [LOAD % (0, 0, tokens) for tokens in (100, 400, 7_200_400, 7_200_500)]
+    with engines.engine(telling(*told)) as up:
         run(work, vllm(up.port))
 
 
@@ -172,6 +204,56 @@ def test_an_engine_that_fails_keeps_what_is_known_of_it_until_that_is_too_old() 
         assert polled.known().sample_age_seconds == 6
 
     with engines.engine(telling(LOAD % (5, 0, 0))) as up:
+        run(work, vllm(up.port))
+
+
+def test_an_engine_that_answers_a_request_is_asked_again_in_its_interval() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        up.stop()
+        for _ in range(75):
+            await polled.round(1)
+        with engines.engine(telling(LOAD % (5, 0, 0)), port=up.port):
+            assert await polled.round(0.5) == 0
+            polled.live.answered(polled.endpoint())
+            assert await polled.round(2) == 1
+        assert polled.known().others == 5
+
+    with engines.engine(telling(LOAD % (5, 0, 0))) as up:
+        run(work, vllm(up.port))
+
+
+def test_an_engine_whose_polls_fail_whatever_it_answers_is_asked_no_more_often_than_its_interval() -> None:
+    async def work(polled: Polled) -> None:
+        asked = 0
+        for _ in range(60):
+            polled.live.answered(polled.endpoint())
+            asked += await polled.round(1)
+        assert asked <= 60 / 2 + 1
+
+    with engines.engine(says(answer(b"", "404 Not Found"))) as up:
+        run(work, vllm(up.port))
+
+
+def test_an_engine_that_answers_polls_again_is_tried_at_once_and_that_decides() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        up.stop()
+        while polled.live.rest_seconds(polled.endpoint()) <= 2 * LONGEST_SECONDS:
+            await polled.round(1)
+            polled.live.failed(polled.endpoint(), "refused the connection")
+        with engines.engine(telling(LOAD % (0, 0, 0)), port=up.port):
+            await polled.round(LONGEST_SECONDS)
+            assert not polled.live.is_resting(polled.endpoint())
+            assert polled.live.health(polled.endpoint()).circuit is Circuit.HALF_OPEN
+            polled.live.started(polled.endpoint())
+            assert polled.live.is_resting(polled.endpoint())
+            polled.live.failed(polled.endpoint(), "refused the connection")
+            rest_seconds = polled.live.rest_seconds(polled.endpoint())
+            await polled.round(2)
+            assert polled.live.rest_seconds(polled.endpoint()) == rest_seconds - 2
+
+    with engines.engine(telling(LOAD % (0, 0, 0))) as up:
         run(work, vllm(up.port))
 
 

@@ -165,11 +165,11 @@ def test_a_server_holds_one_model_until_it_was_seen_to_hold_more() -> None:
 def test_an_idle_model_goes_before_one_that_is_in_use_and_a_pinned_one_last() -> None:
     residents = server(sample(A, B, C))
     residents.sent(A)
-    residents.pinned = {B}
+    residents.pin(["b"])
     assert residents.victims(D) == [C]
     residents.sent(C)
     assert residents.victims(D) == [A]
-    residents.pinned = {A, B, C}
+    residents.pin("abc")
     assert residents.victims(D) == [B]
 
 

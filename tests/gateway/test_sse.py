@@ -1,6 +1,5 @@
 """Streams of events: whole events pass, unfinished ones wait, and cuts on the way make no difference."""
 
-import json
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steelyard_gateway import sse, usage
+from steelyard_gateway import shapes, sse, usage
 from steelyard_gateway.signature import Signer
 
 FOLDER = Path(__file__).parents[1] / "recordings"
@@ -25,7 +24,8 @@ CASES = ["as it is", "edited"]
 
 def events_for(case: str) -> sse.Events:
     """A stream without edits or with all; a signer is made anew, for it has a memory."""
-    return sse.Events() if case == "as it is" else sse.Events((usage.hide, Signer("\nModel: tiny").events))
+    edits = () if case == "as it is" else (usage.hide, Signer("\nModel: tiny").events)
+    return sse.Events(edits, shape=shapes.DONE)
 
 
 def passed(events: sse.Events, *pieces: bytes) -> bytes:
@@ -56,10 +56,10 @@ def test_a_chunk_of_whole_events_passes_as_it_is_unless_something_is_to_be_chang
 
 
 def test_events_in_chunks_are_counted_and_the_closing_one_is_seen() -> None:
-    events = sse.Events()
+    events = sse.Events(shape=shapes.DONE)
 
-    assert events.takes(framed(EVENT)) and events.takes(framed(EVENT * 2)) and not events.is_done()
-    assert events.takes(framed(DONE)) and events.is_done()
+    assert events.takes(framed(EVENT)) and events.takes(framed(EVENT * 2)) and events.lacks_end
+    assert events.takes(framed(DONE)) and not events.lacks_end
     assert events.number == 4
 
 
@@ -78,28 +78,52 @@ def test_an_event_longer_than_what_is_held_passes_as_it_comes() -> None:
     assert events.whole(b"\n\n") == b"x\n\n"
 
 
-@pytest.mark.parametrize("ending", [DONE, b"data:[DONE]\r\n\r\n", b"data: [DONE]", DONE + b": bye\n\n"])
-def test_a_stream_is_done_when_its_closing_event_came_however_it_is_spelled(ending: bytes) -> None:
+LONG_COMMENT = b": %b\n\n" % (b"x" * 1000)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        DONE,
+        b"data:[DONE]\r\n\r\n",
+        b"data: [DONE]",
+        DONE + b": bye\n\n",
+        DONE + LONG_COMMENT,
+        DONE + EVENT * 3,
+    ],
+)
+def test_a_stream_is_done_when_its_closing_event_came_whatever_comes_after_it(ending: bytes) -> None:
     for cut in range(len(ending)):
-        events = sse.Events()
+        events = sse.Events(shape=shapes.DONE)
         passed(events, EVENT * 3, ending[:cut], ending[cut:])
-        assert events.is_done()
+        assert not events.lacks_end
 
 
-def test_the_closing_event_is_seen_among_as_many_bytes_however_they_came() -> None:
-    comment = b": %b\n\n" % (b"x" * (sse.TAIL_BYTES - len(DONE) - 5))
-    for pieces in ((EVENT, DONE + comment), (EVENT + DONE, comment), (EVENT + DONE + comment,)):
-        events = sse.Events()
-        passed(events, *pieces)
-        assert events.is_done()
-
-
-@pytest.mark.parametrize("ending", [b"", b'data: "data: [DONE]"\n\n', DONE + EVENT * 3])
+@pytest.mark.parametrize("ending", [b"", b'data: "data: [DONE]"\n\n', b'data: "[DONE]"\n\n'])
 def test_a_stream_is_not_done_before_its_closing_event(ending: bytes) -> None:
-    events = sse.Events()
+    events = sse.Events(shape=shapes.DONE)
     passed(events, EVENT, ending)
 
-    assert not events.is_done()
+    assert events.lacks_end
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        b'event: response.completed\ndata: {"type":"response.completed"}\n\n',
+        b'data: {"type": "response.incomplete"}\r\n\r\n',
+        b"event: response.failed\ndata: {}\n\n",
+        b'event: error\ndata: {"type":"error"}\n\n',
+        DONE,
+    ],
+)
+def test_a_response_is_over_when_it_says_what_became_of_it(ending: bytes) -> None:
+    delta = b'event: response.output_text.delta\ndata: {"delta":"response.completed"}\n\n'
+    events = sse.Events(shape=shapes.RESPONSES)
+
+    assert events.takes(framed(delta)) and events.lacks_end
+    passed(events, ending)
+    assert not events.lacks_end
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -112,7 +136,7 @@ def test_a_recorded_stream_cut_anywhere_gives_the_same_as_one_that_came_at_once(
     for cut in range(1, len(body)):
         events = events_for(case)
         assert passed(events, body[:cut], body[cut:]) == expected
-        assert (events.number, events.is_done()) == (whole.number, whole.is_done())
+        assert (events.number, events.lacks_end) == (whole.number, whole.lacks_end)
         assert usage.of_stream(events) == usage.of_stream(whole)
 
 
@@ -133,18 +157,3 @@ def test_a_stream_cut_many_times_gives_the_same_with_any_line_ends(
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_recorded_stream_without_edits_passes_byte_for_byte(name: str) -> None:
     assert passed(sse.Events(), *(bytes([byte]) for byte in STREAMS[name])) == STREAMS[name]
-
-
-def test_an_error_becomes_an_event_of_one_line() -> None:
-    answer = b'{\r\n "error": {"message": "too\\nlong",\n\n "code": 400}}'
-    event = sse.error(answer)
-
-    assert event is not None
-    assert event.startswith(b"data: {")
-    assert event.count(b"\n") == len(b"\n\n")
-    assert json.loads(event[len(b"data:") :]) == json.loads(answer)
-
-
-@pytest.mark.parametrize("answer", [b"", b"<html>", b'{"error":'])
-def test_what_is_no_json_becomes_no_event(answer: bytes) -> None:
-    assert sse.error(answer) is None

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fakes.engines import Ask, Engine, answer, chunk, engine
+from fakes.engines import Ask, Engine, Script, answer, chunk, engine, says
 from fakes.folders import API, backend, model, write
 from fakes.program import Gateway, gateway
 
@@ -70,13 +70,7 @@ def engine_up() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def failing() -> Iterator[Engine]:
-    with engine(lambda ask: ask.send(answer(b"{}", "500 Internal Server Error"))) as up:
-        yield up
-
-
-@pytest.fixture(scope="module")
-def up(engine_up: Engine, failing: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def up(engine_up: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     every = set(NEEDS.values())
     able, unable = model("able", **dict.fromkeys(every, True)), model("unable", **dict.fromkeys(every, False))
     directory = tmp_path_factory.mktemp("conf")
@@ -84,8 +78,6 @@ def up(engine_up: Engine, failing: Engine, tmp_path_factory: pytest.TempPathFact
         directory,
         backend("only", engine_up.port, {**model("served"), "aliases": ["asked"]}, unable, able),
         backend("short", engine_up.port, {**model("short"), "contextTokens": 10}),
-        backend("a", failing.port, model("twin")),
-        backend("b", engine_up.port, model("twin")),
         {
             "apiVersion": API,
             "kind": "RoutingPolicy",
@@ -200,16 +192,47 @@ def test_a_model_that_cannot_do_it_is_no_candidate_and_is_named(up: Gateway, pat
     assert f"unable@only: {NEEDS[path]}" in refused.json()["error"]["message"]
 
 
-@pytest.mark.parametrize(
-    "path", ["responses", "rerank", "audio/speech", "audio/transcriptions", "images/edits"]
-)
+def closes_after(sent: bytes) -> Script:
+    """A script that sends this and no more."""
+
+    def script(ask: Ask) -> None:
+        ask.send(sent)
+        ask.close()
+
+    return script
+
+
+FAULTS: dict[str, Script] = {
+    "reset": Ask.reset,
+    "cut after the head": closes_after(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n"),
+    "no HTTP": closes_after(b"secret\r\n\r\n"),
+    "500": says(answer(b"{}", "500 Internal Server Error")),
+    "503 as a page": says(answer(b"<html>", "503 Service Unavailable", b"content-type: text/html\r\n")),
+    "429": says(answer(b"{}", "429 Too Many Requests", b"retry-after: 1\r\n")),
+    "no such path": says(answer(b"404 page not found", "404 Not Found", b"content-type: text/plain\r\n")),
+    "no such model": says(answer(b'{"error":{"message":"model not found"}}', "404 Not Found")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 def test_another_endpoint_answers_where_one_fails_on_every_path(
-    up: Gateway, failing: Engine, path: str
+    engine_up: Engine, fault: str, tmp_path: Path
 ) -> None:
-    before = len(failing.asks)
-    got = [post(up, path, "twin") for _ in range(2)]
-    assert [(one.status_code, one.headers["x-steelyard-backend"]) for one in got] == [(200, "b")] * 2
-    assert len(failing.asks) > before
+    paths = {f"model-{number}": path for number, path in enumerate([*JSON_PATHS, *FORM_PATHS])}
+    with engine(FAULTS[fault]) as failing:
+        pairs = [("a", failing.port), ("b", engine_up.port)]
+        write(
+            tmp_path,
+            *(backend(f"{side}-{name}", port, model(name)) for name in paths for side, port in pairs),
+        )
+        with gateway(tmp_path) as up:
+            for name, path in paths.items():
+                before = len(failing.asks)
+                got = [post(up, path, name) for _ in range(2)]
+                assert [(one.status_code, one.headers["x-steelyard-backend"]) for one in got] == [
+                    (200, f"b-{name}")
+                ] * 2, path
+                assert len(failing.asks) > before, path
 
 
 @pytest.mark.parametrize("field", ["messages", "input", "prompt"])

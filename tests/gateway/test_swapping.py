@@ -218,6 +218,31 @@ def test_a_long_queue_for_one_model_is_worth_evicting_what_few_ask_for() -> None
     assert yard.warmth.wait_seconds(cold) < yard.warmth.wait_seconds(warm)
 
 
+# Pinned models
+
+
+def test_what_does_not_fit_beside_a_pinned_model_waits_for_a_server_that_can_take_it() -> None:
+    yard = Yard(servers=2, pinned=[("a",)])
+    yard.tell("a", "b")
+    working = yard.enter("b", server=1)
+    waiting = yard.wait("c")
+    yard.pass_by(PATIENCE - 1)
+    assert waiting.at is None
+    working.ends()
+    assert waiting.at == 1
+
+
+def test_what_no_other_server_can_take_evicts_a_pinned_model_once_that_is_idle() -> None:
+    yard = Yard(pinned=[("a",)])
+    yard.tell("a")
+    working = yard.enter("a")
+    waiting = yard.wait("b")
+    yard.pass_by(1)
+    working.ends()
+    yard.pass_by(0.3)
+    assert waiting.at == 0
+
+
 # Slots, gateways, tables
 
 

@@ -1,4 +1,6 @@
-"""Servers that hold one model, under random requests: no load meets what it evicts at work."""
+"""Servers that hold one model, under random requests and keepers: no load meets what it evicts at work."""
+
+from contextlib import ExitStack
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -31,6 +33,7 @@ class Asker(Person):
         there = machine.present[server]
         if machine.loaded[server] != self.model:
             assert all(one.model == self.model for one in there), "what it evicts is at work"
+            assert not machine.loading[server], "another load is under way"
             machine.loaded[server] = self.model
             machine.loading[server] = True
         there.append(self)
@@ -50,9 +53,44 @@ class Asker(Person):
         assert server is not None
         there = machine.present[server]
         there.remove(self)
-        if machine.loading[server] and not there:
+        keeper = machine.keepers[server]
+        if machine.loading[server] and not there and not (keeper and keeper.is_loading):
             machine.loaded[server], machine.loading[server] = "", False
         self.ends()
+
+
+class Keeper:
+    """Somebody who is to load a model on a server as soon as that was emptied."""
+
+    def __init__(self, machine: "Machine", server: int, model: str) -> None:
+        self.has_turn = self.is_loading = False
+        self.model = model
+        self._machine, self._server = machine, server
+        self._swapping, self._place = machine.yard.admission.swapping, machine.yard.places[server]
+        self._held = ExitStack()
+        self._held.enter_context(self._swapping.claimed(self._place, model, self.turn, empties=True))
+
+    def turn(self) -> None:
+        assert not self.has_turn
+        self.has_turn = True
+
+    def load(self) -> None:
+        machine, server = self._machine, self._server
+        assert all(one.model == self.model for one in machine.present[server]), "what it evicts is at work"
+        assert not machine.loading[server] or machine.loaded[server] == self.model
+        machine.loaded[server], machine.loading[server], self.is_loading = self.model, True, True
+        self._is_loaded = self._held.enter_context(self._swapping.loading(self._place, self.model))
+
+    def end(self, *, well: bool) -> None:
+        """Be over; a load that failed goes on only for those who asked for the same model."""
+        machine, server = self._machine, self._server
+        machine.keepers[server] = None
+        if self.is_loading and well:
+            machine.loading[server] = False
+            self._is_loaded()
+        elif self.is_loading and machine.loading[server] and not machine.present[server]:
+            machine.loaded[server], machine.loading[server] = "", False
+        self._held.close()
 
 
 class Machine(RuleBasedStateMachine):
@@ -65,6 +103,7 @@ class Machine(RuleBasedStateMachine):
         self.loading = [False, False]
         self.present: list[list[Asker]] = [[], []]
         self.waiting: list[Asker] = []
+        self.keepers: list[Keeper | None] = [None, None]
         self.yard.tell(*self.loaded)
 
     def came(self, person: Asker) -> None:
@@ -100,6 +139,17 @@ class Machine(RuleBasedStateMachine):
         person.ticket.cancel()
         self.waiting.remove(person)
 
+    @rule(server=st.integers(0, SERVERS - 1), model=st.sampled_from(MODELS), data=st.data())
+    def a_keeper_goes_on(self, server: int, model: str, data: st.DataObject) -> None:
+        keeper = self.keepers[server]
+        if keeper is None:
+            if self.loaded[server] != model:
+                self.keepers[server] = Keeper(self, server, model)
+        elif keeper.has_turn and not keeper.is_loading and self.loaded[server] != keeper.model:
+            keeper.load()
+        else:
+            keeper.end(well=data.draw(st.booleans()))
+
     @rule(seconds=st.sampled_from([0.2, 2.0, 6.0, 21.0]))
     def time_passes(self, seconds: float) -> None:
         self.yard.pass_by(seconds)
@@ -124,6 +174,9 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """All are answered: then nobody waits for long, whatever the models."""
+        for keeper in self.keepers:
+            if keeper is not None:
+                keeper.end(well=True)
         for _ in range(100):
             for there in self.present:
                 for person in list(there):

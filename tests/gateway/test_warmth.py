@@ -166,3 +166,41 @@ def test_what_was_learnt_outlives_a_table() -> None:
     yard.admission.follow(yard.table)
     yard.tell("")
     assert cold_seconds(yard, "a") == 7.0
+
+
+@pytest.mark.parametrize("name", ["a", "A:latest", "library/a"])
+def test_a_model_is_pinned_by_name_also_once_its_server_told_digests(name: str) -> None:
+    yard = Yard(servers=2, pinned=[(name,)])
+    yard.tell("a", "a")  # after the table
+    assert wait_seconds(yard, "b") > placing.PINNED_SECONDS > wait_seconds(yard, "b", server=1)
+
+
+def test_a_model_is_pinned_also_while_a_request_from_before_its_server_told_is_under_way() -> None:
+    yard = Yard(pinned=[("a",)])
+    yard.enter("a")
+    yard.tell("a")
+    assert wait_seconds(yard, "b") > placing.PINNED_SECONDS
+
+
+def test_the_load_of_a_keeper_is_waited_for_as_long_as_its_profile_says_and_measured() -> None:
+    yard = Yard(cold_seconds=4.0)
+    yard.tell("")
+    with yard.admission.swapping.loading(yard.places[0], "A:latest") as is_loaded:
+        yard.timer.now += 1.0
+        assert wait_seconds(yard, "a") == placing.DEFAULT_SERVICE_SECONDS + 3.0
+        yard.timer.now += 1.0
+        is_loaded()
+    assert not cold_seconds(yard, "a")
+    for _ in range(2):
+        yard.tell("")
+    assert cold_seconds(yard, "a") == 2.0
+
+
+def test_a_server_that_fell_silent_is_taken_to_have_every_model_loaded_until_it_tells_again() -> None:
+    yard = Yard()
+    yard.tell("a")
+    assert cold_seconds(yard, "b")
+    yard.warmth.fell_silent(yard.names[0])
+    assert not cold_seconds(yard, "b")
+    yard.tell("a")
+    assert cold_seconds(yard, "b")

@@ -52,9 +52,10 @@ class Round:
         return await self.looks.ask(everybody=True)
 
     def readings(self, key: tuple[str, str] = KEY) -> dict[str, tuple[Gpu, ...] | None]:
-        """What is known, by URL."""
+        """What is known, by URL; nothing of the lost."""
         sights = self.looks.sights(key, {}) or ()
-        return {one.exporter.url: one.gpus for sight in sights for one in sight.readings}
+        every = [one for sight in sights for one in sight.readings]
+        return {one.exporter.url: () if one.is_lost else one.gpus for one in every}
 
     def uuids(self) -> list[str] | None:
         """The GPUs of which the only exporter told; None: it was not read lately."""
@@ -144,6 +145,60 @@ def test_an_exporter_is_read_once_a_minute_for_all_behind_it(dcgm: GpuExporter) 
         assert dcgm.asked == 1, "a round of the new ones"
         await world.tick()
         assert dcgm.asked == 2
+
+    asking(story, DCGM)
+
+
+def look(world: Round, before: LLMBackend, *places: Endpoint) -> LLMBackend:
+    """The backend with the status that follows, as the reconciling writes it."""
+    world.looks.want(before, places)
+    found = gpus.known(before, world.looks.sights(KEY, {}))
+    update = {"gpus": found.gpus, "gpu_exporters": found.exporters}
+    return before.model_copy(update={"status": before.status.model_copy(update=update)})
+
+
+def test_figures_are_written_once_a_minute_also_where_an_endpoint_came_between(dcgm: GpuExporter) -> None:
+    second, places = Card(uuid="GPU-9", namespace="llm", pod="engine-1"), [place(), place(1, node="two")]
+
+    async def story(world: Round) -> None:
+        with gpu_exporter(second) as other:
+            world.slice(dcgm.port, pod())
+            world.slice(other.port, pod("two"), name="dcgm-2")
+            world.looks.want(backend(), places[:1])
+            await world.tick(0)
+            first = look(world, backend(), *places[:1])
+            world.now[0] += 58
+            world.looks.want(first, places)
+            await world.looks.ask(everybody=False)
+            written = look(world, first, *places)
+            assert [gpu.uuid for gpu in written.status.gpus] == ["GPU-1", "GPU-9"]
+            other.tell(second.but(util=97))
+            await world.tick(2)
+            assert look(world, written, *places) == written
+            world.now[0] += exporters.SETTLED_SECONDS
+            assert look(world, written, *places).status.gpus[1].utilization_percent == 97
+
+    asking(story, DCGM)
+
+
+def test_a_dead_exporter_changes_nothing_while_its_pod_is_there(dcgm: GpuExporter) -> None:
+    async def story(world: Round) -> None:
+        world.slice(dcgm.port, pod())
+        world.looks.want(backend(), [place()])
+        await world.tick(0)
+        told = look(world, backend(), place())
+        dcgm.status = 500
+        world.slice(dcgm.port, pod(conditions={"ready": False}))
+        for number in range(40):
+            if number == 20:  # as after a restart
+                world.looks.forget(KEY)
+            await world.tick(exporters.LOST_SECONDS)
+            assert look(world, told, place()) == told
+        world.slice(dcgm.port)
+        await world.tick()
+        await world.tick(exporters.LOST_SECONDS)
+        gone = look(world, told, place()).status
+        assert told.status.gpus and not gone.gpus and not gone.gpu_exporters
 
     asking(story, DCGM)
 

@@ -19,6 +19,7 @@ CARD = Card()
 OURS, OTHERS = Card("GPU-1", namespace="llm", pod="engine-0"), Card("GPU-2", namespace="llm", pod="other-0")
 NODE = Exporter("http://10.1.0.1:9400/metrics", Place.NODE)
 POD = Exporter("http://10.0.0.1:9400/metrics", Place.POD)
+LOST = Reading(NODE, None, is_lost=True)
 NAMED = Exporter("http://dcgm.test:9400", Place.NAMED)
 
 
@@ -83,7 +84,7 @@ WHOSE: dict[str, tuple[Sight, str, list[str]]] = {
         [],
     ),
     "none where nobody tells": (sight(), "Auto", []),
-    "none where the exporter is lost": (sight(Reading(NODE, ())), "Auto", []),
+    "none where the exporter is lost": (sight(LOST), "Auto", []),
 }
 
 
@@ -155,13 +156,35 @@ def test_small_moves_add_up_and_then_all_gpus_are_told_anew() -> None:
     assert [gpu.utilization_percent for gpu in after.gpus] == [51, 44]
 
 
+def test_a_status_that_is_new_is_changed_by_no_figures() -> None:
+    before = known(sight(told(NODE, OURS)))
+    busy = replace(sight(told(NODE, OURS.but(util=99))), is_settled=False)
+    assert known(busy, before=before) == before
+
+    two = OURS.but(uuid="GPU-3", util=99)
+    more = replace(sight(told(NODE, OURS.but(util=99), two)), is_settled=False)
+    assert [(gpu.uuid, gpu.utilization_percent) for gpu in known(more, before=before).gpus] == [
+        ("GPU-1", 99),
+        ("GPU-3", 99),
+    ]
+
+
 def test_what_was_not_read_stays_and_what_is_lost_goes() -> None:
     before = known(sight(told(NODE, OURS)))
 
     assert known(sight(Reading(NODE, None)), before=before) == before
     assert gpus.known(backend(before), None) == before, "a restart blanks nothing"
+    assert known(sight(LOST), before=before) == before, "its pod is there"
     assert known(sight(Reading(NODE, ())), before=before) == Known((), ())
     assert known(before=before) == Known((), ()), "its endpoint is gone"
+
+
+def test_where_an_exporter_is_lost_another_one_counts() -> None:
+    before = known(sight(told(NODE, OURS)))
+    other = replace(NODE, url="http://10.1.0.9:9400/metrics")
+    assert known(sight(Reading(NODE, None), told(other, OURS)), before=before) == before
+    (after,) = known(sight(LOST, told(other, OURS)), before=before).exporters
+    assert after.url == other.url
 
 
 def test_an_exporter_that_is_not_read_holds_up_no_other() -> None:

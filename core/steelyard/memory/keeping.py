@@ -46,6 +46,8 @@ class Answer:
     """What came of a step."""
 
     at: float
+    """When, in seconds by a clock that nobody sets."""
+    wall: float
     """When, in seconds since 1970."""
     status: int = 0
     """The status; 0: there was no answer, or the step was a pause."""
@@ -103,6 +105,8 @@ class Keeper:
         self._events: list[Event] = []
         self.problems: tuple[Problem, ...] | None = None
         """What people should know, the gravest first; None: the server was not asked yet."""
+        self.waits_for = ""
+        """The model that is to be loaded once nothing works there; empty: none."""
 
     def want(self, wanted: Wanted) -> None:
         """From now on this is wanted."""
@@ -117,18 +121,24 @@ class Keeper:
 
     def round(self) -> Conversation:
         """Ask, and do what can be done now. Send the Answer to each step into it."""
+        self.waits_for = ""
         at = yield from self._look()
         moment = Moment()
         while at is not None:
             plan = planning.plan(self._server.view(self._wanted, moment, at))
             self._server.leave_out(plan.left_out)
+            if not isinstance(plan.action, FindOut):
+                self._server.waits(plan.action.key if isinstance(plan.action, Hold) else "", at)
             self.problems = plan.problems
             at = yield from self._do(plan, moment)
 
     def _do(self, plan: Plan, moment: Moment) -> Generator[Step, Answer, float | None]:
         """Take the next step. When the server was looked at after it; None: the round is over."""
         match plan.action:
-            case None | Hold():
+            case None:
+                return None
+            case Hold():
+                self.waits_for = plan.action.name
                 return None
             case FindOut():
                 return (yield from self._find_out(plan.action, moment))
@@ -142,8 +152,8 @@ class Keeper:
             case _:
                 assert_never(plan.action)
 
-    def _look(self) -> Generator[Step, Answer, float | None]:
-        """Ask what is in memory. When it answered; None: it did not."""
+    def _look(self, loaded_key: str = "") -> Generator[Step, Answer, float | None]:
+        """Ask what is in memory. When it answered; None: it did not. `loaded_key`: what was just loaded."""
         answer = yield self._get(self._ps)
         loaded = samples.read(Engine.OLLAMA, Topic.LOAD, answer.body).loaded
         if answer.status != _OK or loaded is None:
@@ -157,7 +167,7 @@ class Keeper:
                 return None
             self._server.listed(models)
             self._listed_at = listed.at
-        self._server.take(loaded, self._wanted, answer.at)
+        self._server.take(loaded, self._wanted, answer.at, answer.wall, loaded_key=loaded_key)
         return answer.at
 
     def _get(self, path: str) -> Request:
@@ -207,11 +217,12 @@ class Keeper:
         """Load a model, or have it stay."""
         before = self._server.seen
         body = requests.load(asked.name, asked.keep_alive, asked.num_ctx)
-        answer = yield from self._use(asked.key, body, self._wanted.load_seconds)
+        loads = "" if asked.key in before else asked.name
+        answer = yield from self._use(asked.key, body, self._wanted.load_seconds, loads)
         if answer.status != _OK:
             self._fail(asked.key, asked.name, f"could not be loaded: the server {answer.words()}.", answer.at)
             self._listed_at = _NEVER  # it may have lost the model
-        at = yield from self._look()
+        at = yield from self._look(asked.key)
         if at is None or answer.status != _OK:
             return at
         seen = self._server.seen.get(asked.key)
@@ -219,20 +230,23 @@ class Keeper:
             self._fail(asked.key, asked.name, "was loaded and is not in memory: see the server's log.", at)
         elif asked.key in before:
             self._server.answered(asked.key, asked.num_ctx, at)
+            seen.used_at = before[asked.key].used_at
         else:
             self._events.append(Event(asked.name, f"was loaded: {seen.model.memory_mib} MiB."))
             gone = self._server.loaded(asked.key, asked.num_ctx, before, at)
             self._rest_driven_out(gone, asked.name, at)
         return at
 
-    def _use(self, key: str, body: dict[str, Any], timeout_seconds: float) -> Generator[Step, Answer, Answer]:
+    def _use(
+        self, key: str, body: dict[str, Any], timeout_seconds: float, loads: str = ""
+    ) -> Generator[Step, Answer, Answer]:
         """The answer to a request that needs the model in memory."""
         if key not in self._embeds_only:
-            answer = yield requests.post(self._generate, body, timeout_seconds)
+            answer = yield requests.post(self._generate, body, timeout_seconds, loads)
             if answer.status != _EMBEDS_ONLY:
                 return answer
             self._embeds_only.add(key)
-        return (yield requests.post(self._embed, body, timeout_seconds))
+        return (yield requests.post(self._embed, body, timeout_seconds, loads))
 
     def _rest_driven_out(self, gone: list[str], by: str, at: float) -> None:
         """Wanted models that went for another one rest, so that they do not drive one another out."""

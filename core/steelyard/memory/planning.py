@@ -6,11 +6,12 @@ Rule 3. Above the budget the least recently used goes that nothing uses; with ev
         preloaded and not used by anybody since.
 Rule 4. A size is what the server told of it in memory. A model of unknown size is loaded to know it.
 Rule 5. Unless it is known to fit, a model is loaded only while nothing else works: a full server that works
-        would let it wait, and every other load behind it.
+        would let it wait, and every other load behind it. It is known to fit where the server held as much
+        before, or by the budget. Where there is reason to believe so, it waits for a while only.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from steelyard.api.signals import Eviction, Memory
 from steelyard.memory import requests
@@ -61,6 +62,14 @@ class View:
     """Keys of the residents that go by themselves, or were not asked lately whether they are still there."""
     is_crowded: bool = False
     """Whether something went as another model was loaded that was known to fit: the server holds less."""
+    most_models: int = 0
+    """So many models were in its memory at once."""
+    most_mib: int = 0
+    """So much was."""
+    rivals: frozenset[str] = frozenset()
+    """Keys of models that drive out a resident though both fit."""
+    overdue: str = ""
+    """Key of the model that waited for so long that it is loaded though others work; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,10 @@ class Hold:
 
     why: str
     """What is waited for, as a sentence."""
+    key: str = ""
+    """The model that is to be loaded once nothing works; empty: none."""
+    name: str = ""
+    """What it is called."""
 
 
 Action = Load | Unload | FindOut | Hold
@@ -167,11 +180,22 @@ class _Room:
         return Hold(f"Waits until {', '.join(names)}, which was told to go, has left.") if names else None
 
     def renewal(self) -> Action | None:
-        """A pinned model that would go by itself is told to stay, one that may be dead is asked for."""
+        """A pinned model that would go by itself is told to stay, one that may be dead is asked for.
+
+        One that is to be preloaded and would go is told to stay, too, but not while it works: a load that
+        waits for its end would wait for ever.
+        """
         unsure_keys = (self.pinned_keys & self.view.unsure) - self.view.resting.keys()
         for one in self.view.residents:
             if one.key in unsure_keys:
                 return Load(one.key, one.name, requests.FOR_EVER, one.num_ctx)
+        for key in map(self.key, self.view.due):
+            resident = self.residents.get(key or "")
+            if resident is None or key not in self.view.unsure or self.view.idle.get(resident.key) is False:
+                continue
+            if resident.key not in self.view.idle:
+                return _find_out(resident)
+            return Load(resident.key, resident.name, self.view.memory.keep_alive_seconds, resident.num_ctx)
         return None
 
     def relief(self) -> Action | None:
@@ -209,22 +233,40 @@ class _Room:
             missing_mib = (size_mib or 1) - self.free_mib
             if missing_mib > 0:
                 possible_mib = sum(one.memory_mib for one in self._victims())
-                return self._evict() if possible_mib >= missing_mib else None
-        if self.free_mib is None or size_mib is None or self.view.is_crowded:
-            action = self._drained(name)
-            if action is not None:
+                action = self._evict() if possible_mib >= missing_mib else None
+                return replace(action, key=key, name=name) if isinstance(action, Hold) else action
+        if not self._surely_fits(key):
+            action = self._drained(name, key)
+            if isinstance(action, FindOut) or (action is not None and not self._is_overdue(key)):
                 return action
         num_ctx = self.view.contexts.get(samples.canonical(name))
         return Load(key, name, requests.keep_alive_seconds(self.view.memory, name), num_ctx)
 
-    def _drained(self, name: str) -> Action | None:
+    def _surely_fits(self, key: str) -> bool:
+        """Whether this model is known to fit beside what is there, by what was there before or the budget."""
+        view, size_mib = self.view, self.view.sizes.get(key)
+        if size_mib is None:
+            return False
+        held_more = len(self.residents) < view.most_models and self.used_mib + size_mib <= view.most_mib
+        if held_more and key not in view.rivals:
+            return True
+        return self.free_mib is not None and not view.is_crowded
+
+    def _is_overdue(self, key: str) -> bool:
+        """Whether this model waited long enough, and there is reason to believe that there is room for it."""
+        view = self.view
+        if view.overdue != key or view.is_crowded or key in view.rivals or key in view.sizes:
+            return False
+        return self.free_mib is not None or len(self.residents) < view.most_models
+
+    def _drained(self, name: str, key: str) -> Action | None:
         """What is to be known or waited for until nothing works; None: nothing does."""
         for one in self.view.residents:
             is_idle = self.view.idle.get(one.key)
             if is_idle is None:
                 return _find_out(one)
             if not is_idle:
-                return Hold(f"Waits to load {name} until {one.name} has nothing to do.")
+                return Hold(f"Waits to load {name} until {one.name} has nothing to do.", key, name)
         return None
 
     def _evict(self) -> Action | None:
@@ -278,6 +320,13 @@ class _Room:
                 f"{self.pinned_mib} MiB: raise it or pin fewer."
             )
             yield Problem("BudgetTooSmall", message)
+        if self.free_mib is not None and self.free_mib < 0 and action is None:
+            there = ", ".join(one.name for one in view.residents)
+            message = (
+                f"{there} take {self.used_mib} MiB, spec.memory.budgetMiB is {memory.budget_mib}, and none "
+                "of them may go: raise it, pin fewer, or set evict: LeastRecentlyUsed."
+            )
+            yield Problem("OverBudget", message)
         wanted = dict.fromkeys((*memory.pinned, *view.due))
         for name in wanted:
             key = self.key(name)

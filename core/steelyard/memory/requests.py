@@ -24,6 +24,8 @@ class Request:
     """What to POST, in JSON; None: GET."""
     timeout_seconds: float
     """After so long no answer is a failure; the connection is closed then, which aborts a load."""
+    loads: str = ""
+    """The model that it has loaded; empty: none."""
 
 
 def keep_alive_seconds(memory: Memory, model: str) -> int:
@@ -47,9 +49,9 @@ def touch(model: str, num_ctx: int | None) -> dict[str, Any]:
     return {"model": model, "options": _options(num_ctx)}
 
 
-def post(path: str, body: dict[str, Any], timeout_seconds: float) -> Request:
-    """The request with this body."""
-    return Request(path, json.dumps(body, separators=(",", ":")).encode(), timeout_seconds)
+def post(path: str, body: dict[str, Any], timeout_seconds: float, loads: str = "") -> Request:
+    """The request with this body, which has this model loaded."""
+    return Request(path, json.dumps(body, separators=(",", ":")).encode(), timeout_seconds, loads)
 
 
 def _options(num_ctx: int | None) -> dict[str, int]:

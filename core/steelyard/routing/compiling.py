@@ -165,7 +165,6 @@ def _candidate(
         loads_on_demand=site.backend.spec.engine is Engine.OLLAMA,
         digest=observed.digest if observed else None,
         cold_load_seconds=_seconds(performance.cold_load_ms) if performance else None,
-        is_pinned=site.backend.spec.memory is not None and name in site.backend.spec.memory.pinned,
     )
 
 

@@ -201,7 +201,7 @@ class AttemptWalk:
     """The walk over a decision's attempts as they fail.
 
     Rule 1: endpoints come in the decision's order.
-    Rule 2: an attempt counts unless nothing answered at all (connect failure).
+    Rule 2: an attempt counts unless nothing answered at all (connect failure), or only to ask for a pause.
     Rule 3: the last counted attempt is kept for a second model where the decision has one.
     """
 
@@ -219,13 +219,15 @@ class AttemptWalk:
         if index == 0:
             self._index = 1
             return self._attempts[0]
-        left = self._max - self._counted
-        if left == 1 and self._counted:
-            index = self._of_other_model(index)
-        if left <= 0 or index >= len(self._attempts):
+        following = self._following()
+        if following is None:
             return None
-        self._index = index + 1
-        return self._attempts[index]
+        self._index = following + 1
+        return self._attempts[following]
+
+    def has_next(self) -> bool:
+        """Whether `next` gives another one after the first."""
+        return self._following() is not None
 
     def equal(self) -> list[Attempt]:
         """The attempt that `next` gave last and those of its model that are left, in order."""
@@ -255,8 +257,14 @@ class AttemptWalk:
         return None
 
     def count(self) -> None:
-        """The attempt under way got an answer, or its request was sent: it counts."""
+        """The attempt under way got an answer that is no pause, or its request was sent: it counts."""
         self._counted += 1
+
+    def _following(self) -> int | None:
+        index, left = self._index, self._max - self._counted
+        if left == 1 and self._counted:
+            index = self._of_other_model(index)
+        return None if left <= 0 or index >= len(self._attempts) else index
 
     def _of_other_model(self, start: int) -> int:
         """Index of the first attempt from `start` on with another model; `start` where one was tried."""

@@ -103,6 +103,7 @@ def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]
             pod=address.pod,
             node=address.node,
             budget_mib=spec.memory.budget_mib if spec.memory else None,
+            pinned=spec.memory.pinned if spec.memory else (),
         )
     return tuple(found[name] for name in sorted(found))
 

@@ -19,12 +19,14 @@ KNEE_GAIN = 1.10
 
 
 def expected_ttft_seconds(candidate: Candidate, prompt_tokens: int, in_flight: float) -> float | None:
-    """Expected time to first token with so many requests at the endpoint; None where it was not measured.
+    """Expected time to first token with so many requests at the endpoint; None where it was not measured, be
+    it only for so long a prompt.
 
     ttftMs.p50 + (prompt - 512) ÷ prompt speed + what the saturation curve adds. Beyond its last point each
     request more waits for the time in which one answer of the measured length is made.
     """
-    if candidate.ttft_ms is None:
+    is_longer = prompt_tokens > LOAD_PROMPT_TOKENS
+    if candidate.ttft_ms is None or (is_longer and not candidate.prompt_tokens_per_second):
         return None
     seconds = _unloaded_ttft_seconds(candidate, prompt_tokens)
     curve = candidate.curve

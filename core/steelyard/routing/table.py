@@ -65,6 +65,8 @@ class Endpoint:
     """The node that the pod runs on; empty: unknown."""
     budget_mib: int | None = None
     """What models that were loaded on demand may take of its memory; None: what the engine allows."""
+    pinned: tuple[str, ...] = ()
+    """Names of the models that are never to be unloaded for another, as their owner writes them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,8 +167,6 @@ class Candidate:
     """Digest of the model's weights, where the engine tells it."""
     cold_load_seconds: float | None = None
     """How long the engine takes to load it; None: not measured."""
-    is_pinned: bool = False
-    """Whether it is never to be unloaded for another."""
     attempts: tuple[Attempt, ...] = field(init=False, repr=False)
     """One for each endpoint."""
     ring: tuple[Attempt, ...] = field(init=False, repr=False)

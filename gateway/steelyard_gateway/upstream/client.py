@@ -7,9 +7,10 @@ Invariant: a connection is handed only to calls for the same address with the sa
 import asyncio
 import logging
 from functools import partial
+from time import perf_counter
 
 from steelyard.routing.table import Endpoint
-from steelyard_gateway.deadlines import Deadlines
+from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.repeated import LatestHead
 from steelyard_gateway.upstream import failure, tls
 from steelyard_gateway.upstream.call import Call, Receiver
@@ -47,6 +48,11 @@ class Client:
         else:
             self._dial(call)
         return call
+
+    def has_heard(self, endpoint: Endpoint, seconds: float) -> bool:
+        """Whether anything of a stream came from there within so many seconds. Visits its connections."""
+        pool = self._pools.get(endpoint.name)
+        return pool is not None and pool.has_heard(perf_counter() - seconds)
 
     async def aclose(self) -> None:
         """Give up every call and close every connection."""
@@ -103,7 +109,7 @@ class Client:
             self._tidy(pool)
             raise
         if connection.is_usable():
-            pool.size += 1
+            pool.connections.add(connection)
             self._connections.add(connection)
         return connection
 
@@ -119,9 +125,7 @@ class Client:
     def _lost(self, pool: "_Pool", connection: Connection, call: Call | None) -> None:
         if connection in self._connections:
             self._connections.discard(connection)
-            pool.size -= 1
-            if connection in pool.idle:
-                pool.idle.remove(connection)
+            pool.drop(connection)
         self._tidy(pool)
         if call is not None:
             self._dial(call)
@@ -129,19 +133,20 @@ class Client:
     def _tidy(self, pool: "_Pool") -> None:
         """Forget a pool without connections, so that endpoints that went away leave nothing behind."""
         name = pool.endpoint.name
-        if not pool.size and self._pools.get(name) is pool:
+        if not pool.connections and self._pools.get(name) is pool:
             del self._pools[name]
 
 
 class _Pool:
     """The connections of one endpoint."""
 
-    __slots__ = ("endpoint", "idle", "size")
+    __slots__ = ("_heard_at", "connections", "endpoint", "idle")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.idle: list[Connection] = []
-        self.size = 0
+        self.connections: set[Connection] = set()
+        self._heard_at = -NEVER
 
     def fits(self, endpoint: Endpoint) -> bool:
         """Whether these connections are ones to this endpoint, which a new table may have brought."""
@@ -158,6 +163,17 @@ class _Pool:
             if connection.is_usable():
                 return connection
         return None
+
+    def drop(self, connection: Connection) -> None:
+        """It is gone; when it was heard of last is kept."""
+        self.connections.discard(connection)
+        self._heard_at = max(self._heard_at, connection.heard_at)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def has_heard(self, since: float) -> bool:
+        """Whether one of the connections brought anything of a stream since then."""
+        return self._heard_at >= since or any(one.heard_at >= since for one in self.connections)
 
     def close_idle(self) -> None:
         """Keep none of the connections."""

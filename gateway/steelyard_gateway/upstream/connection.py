@@ -27,6 +27,9 @@ FRAMING_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 OK, OK_LINE = 200, b"HTTP/1.1 200 "
 """The status of answers that come again and again; what begins with another one may be two heads."""
 
+HTTP_1 = frozenset({"1.0", "1.1"})
+"""The versions of HTTP that are understood."""
+
 JSON = (b"content-type", b"application/json")
 """The header of answers that come again and again."""
 
@@ -39,9 +42,9 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_announced", "_bare_bytes", "_between", "_broken", "_call", "_deadlines", "_ended", "_flowing",
-        "_framed", "_head_bytes", "_headed", "_headers", "_idle_seconds", "_keep_seconds", "_latest", "_lost",
-        "_on_free", "_on_lost", "_parser", "_paused", "_pieces", "_repetition", "_reusable",
-        "_status", "_transport", "deadline", "on_body", "reused",
+        "_framed", "_head_bytes", "_headed", "_headers", "_heard_at", "_idle_seconds", "_keep_seconds",
+        "_latest", "_lost", "_on_free", "_on_lost", "_parser", "_paused", "_pieces", "_repetition",
+        "_reusable", "_status", "_transport", "deadline", "on_body", "reused",
     )  # fmt: skip
 
     # Of the answer under way:
@@ -84,6 +87,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._call: Call | None = None
         self._lost = self._paused = False
+        self._heard_at = -NEVER
         self._repetition: Repetition | None = None
         self._headers = HeaderLines()
         self._head_bytes = 0
@@ -95,6 +99,14 @@ class Connection(asyncio.Protocol):
     def is_usable(self) -> bool:
         """Whether a call can be started on it."""
         return not self._transport.is_closing()
+
+    @property
+    def heard_at(self) -> float:
+        """When it brought something of a stream last; the deadline of one that flows tells."""
+        call = self._call
+        if call is None or not call.stream or not self._flowing or self.deadline is NEVER:
+            return self._heard_at
+        return self.deadline - self._idle_seconds
 
     def start(self, call: Call) -> None:
         """Send the call's request; its receiver is told what comes of it."""
@@ -130,6 +142,7 @@ class Connection(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
             if self._call.stream:
+                self._heard_at = perf_counter()
                 self.deadline = NEVER
 
     def resume(self) -> None:
@@ -243,6 +256,8 @@ class Connection(asyncio.Protocol):
         parser = self._parser
         if self._ended or parser is None:
             return
+        if parser.get_http_version() not in HTTP_1:
+            raise ValueError("another version of HTTP")
         status = parser.get_status_code()
         if status < 200:
             if status < 100 or status == 101:
@@ -309,6 +324,8 @@ class Connection(asyncio.Protocol):
         if self._call is not call:
             return
         if self._ended:
+            if call.stream:
+                self._heard_at = perf_counter()
             self._call = call.connection = None
             self._free()
             call.receiver.on_end()

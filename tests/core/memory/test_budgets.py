@@ -171,6 +171,19 @@ def test_for_a_pinned_model_the_least_recently_used_makes_room() -> None:
     assert ollama.journal[-2:] == [("unloaded", "b:1"), ("loaded", "c:1")]
 
 
+def test_a_pinned_model_that_waits_for_room_is_told_to_those_who_can_hold_requests_back() -> None:
+    ollama = server()
+    kept = Kept(ollama, pinned=("c:1",), budget_mib=450).round()
+    ollama.restart()
+    assert ollama.begin("b:1")
+    assert kept.round().keeper.waits_for == "c:1"
+
+    ollama.end("b:1")
+
+    assert kept.round().ollama.loaded() == ["c:1"]
+    assert kept.keeper.waits_for == ""
+
+
 def test_for_a_preloaded_model_nothing_goes() -> None:
     ollama = server()
     kept = Kept(ollama, preload=("b:1",), budget_mib=250).round()
@@ -199,6 +212,14 @@ def test_with_never_nothing_goes_that_somebody_used() -> None:
     ollama.use("b:1")
 
     assert kept.after(5).ollama.loaded() == ["d:1", "b:1"]
+    assert kept.told() == ["OverBudget"]
+    assert "d:1, b:1 take 250 MiB, spec.memory.budgetMiB is 160" in kept.message("OverBudget")
+
+
+def test_pinned_models_that_exceed_the_budget_are_told() -> None:
+    kept = Kept(server(), pinned=("a:1", "b:1"), budget_mib=250).round().after(5)
+
+    assert kept.told() == ["OverBudget"]
 
 
 def test_a_budget_too_small_for_the_pinned_is_told() -> None:
@@ -236,6 +257,53 @@ def test_what_is_known_to_fit_waits_for_nobody() -> None:
     assert ollama.begin("b:1")
 
     assert kept.round().ollama.loaded() == ["b:1", "a:1"]
+
+
+def test_what_the_server_held_beside_what_is_there_waits_for_nobody() -> None:
+    ollama = server()
+    kept = Kept(ollama, pinned=("a:1",)).round()
+    ollama.use("b:1")
+    kept.after(5)
+    ollama.restart()
+    assert ollama.begin("b:1")
+
+    assert kept.after(5).ollama.loaded() == ["b:1", "a:1"]
+
+
+def test_what_the_server_never_held_beside_what_is_there_waits() -> None:
+    ollama = server(most_loaded=2)
+    kept = Kept(ollama, pinned=("c:1",)).round()
+    ollama.use("d:1")
+    kept.after(5)
+    ollama.restart()
+    assert ollama.begin("a:1")
+    assert ollama.begin("b:1")
+
+    assert kept.after(100).after(100).ollama.loaded() == ["a:1", "b:1"]
+    assert ollama.starved == []
+
+
+def test_within_the_budget_a_model_of_unknown_size_waits_for_a_minute_at_most() -> None:
+    ollama = server()
+    assert ollama.begin("b:1")
+    kept = Kept(ollama, pinned=("a:1",), budget_mib=1000).round()
+    for _ in range(5):
+        assert kept.after(10).ollama.loaded() == ["b:1"]
+    assert kept.told() == ["Waiting"]
+
+    assert kept.after(10).ollama.loaded() == ["b:1", "a:1"]
+
+
+def test_without_a_budget_a_server_that_held_more_makes_a_model_of_unknown_size_wait_for_a_minute() -> None:
+    ollama = server()
+    for name in ("c:1", "d:1", "b:1"):
+        ollama.use(name)
+    ollama.begin("b:1")
+    kept = Kept(ollama).round().want(pinned=("a:1",)).round()
+    ollama.now += 400  # c and d go
+    kept.round()
+
+    assert kept.after(61).ollama.loaded() == ["b:1", "a:1"]
 
 
 def test_finding_out_whether_a_model_works_is_no_use_of_it() -> None:

@@ -120,6 +120,57 @@ def test_after_an_outage_everything_is_there_again_whoever_came_first() -> None:
     assert kept.after(5).ollama.loaded() == ["d:1", "a:1", "b:1"]
 
 
+def test_after_a_restart_between_two_looks_everything_is_there_again_whoever_came_first() -> None:
+    kept = Kept(server(), preload=("a:1", "b:1")).round()
+    kept.ollama.restart()
+    kept.ollama.use("d:1")
+
+    assert kept.after(5).ollama.loaded() == ["d:1", "a:1", "b:1"]
+
+
+def test_after_a_restart_between_two_looks_what_somebody_had_loaded_stays_as_long_as_the_spec_says() -> None:
+    kept = Kept(server(), preload=("a:1",)).round()
+    kept.ollama.restart()
+    kept.ollama.use("a:1")  # for five minutes
+
+    assert kept.after(5).after(1000).ollama.loaded() == ["a:1"]
+    assert kept.ollama.journal == [("loaded", "a:1")] * 2
+
+
+def test_a_model_that_works_is_not_told_to_stay() -> None:
+    kept = Kept(server(), preload=("a:1",)).round()
+    kept.ollama.restart()
+    assert kept.ollama.begin("a:1")
+    kept.ollama.asked.clear()
+    kept.after(5)
+    assert not any("keep_alive" in asked for _, asked in kept.ollama.asked)
+
+    kept.ollama.end("a:1")
+
+    assert kept.after(5).after(1000).ollama.loaded() == ["a:1"]
+
+
+def test_what_somebody_unloaded_beside_others_that_nobody_touched_is_not_loaded_again() -> None:
+    kept = Kept(server(), preload=("a:1", "b:1")).round()
+    kept.ollama.answer("/api/generate", b'{"model":"a:1","keep_alive":0}')
+
+    assert kept.after(5).after(5).ollama.loaded() == ["b:1"]
+
+
+def test_a_model_that_went_for_the_same_file_under_another_name_is_brought_back_once() -> None:
+    other = Stored("a-long:1", 100, blob="same", num_ctx=8192)
+    ollama = server(Stored("a:1", 100, blob="same"), other, B)
+    kept = Kept(ollama, preload=("a:1",)).round()
+    ollama.begin("b:1", keep_alive=30)
+    ollama.end("b:1")
+    kept.after(5).after(60)  # two were there at once
+    for _ in range(20):
+        ollama.use("a-long:1")
+        kept.after(5)
+
+    assert ollama.journal.count(("loaded", "a:1")) == 2
+
+
 def test_a_preloaded_model_that_was_driven_out_is_not_loaded_again() -> None:
     ollama = server(most_loaded=1)
     kept = Kept(ollama, preload=("b:1",)).round()
@@ -226,3 +277,19 @@ def test_a_server_that_speaks_nonsense_is_told_and_left_alone(body: bytes) -> No
 
     assert kept.round().told() == ["NotTold"]
     assert ollama.asked == []
+
+
+def test_a_clock_that_is_set_back_makes_nothing_wait() -> None:
+    ollama = server(A)
+    ollama.failing["a:1"] = 500
+    kept = Kept(ollama, pinned=("a:1", "b:1")).round()
+    kept.set_clock_back(86_400)
+    ollama.failing.clear()
+    ollama.models.append(B)
+
+    assert kept.after(31).ollama.loaded() == ["a:1", "b:1"]
+    assert kept.told() == []
+    ollama.kill("a:1")
+    kept.set_clock_back(86_400)
+
+    assert kept.after(31).ollama.dead == set()

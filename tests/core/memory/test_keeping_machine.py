@@ -74,7 +74,10 @@ class Machine(RuleBasedStateMachine):
     def want(
         self, pinned: tuple[str, ...], preload: tuple[str, ...], budget: int | None, evict: Eviction
     ) -> None:
-        self.ollama.most_loaded = len(MODELS) if budget else self.most_loaded
+        most_loaded = len(MODELS) if budget else self.most_loaded
+        if most_loaded != self.ollama.most_loaded:  # no server changes that while it runs
+            self.ollama.most_loaded = most_loaded
+            self.ollama.restart()
         self.kept.want(pinned=pinned, preload=preload, budget_mib=budget, evict=evict)
 
     @rule()

@@ -49,9 +49,13 @@ def test_beyond_the_curve_each_request_waits_for_one_measured_answer() -> None:
 
 
 def test_without_a_curve_load_adds_nothing_and_without_a_measurement_nothing_is_expected() -> None:
-    assert latency.expected_ttft_seconds(pair({"ttftMs": {"p50": 40}}), 9000, 99) == pytest.approx(0.04)
+    assert latency.expected_ttft_seconds(pair({"ttftMs": {"p50": 40}}), 512, 99) == pytest.approx(0.04)
     assert latency.expected_ttft_seconds(pair(), 100, 0) is None
     assert latency.expected_ttft_seconds(pair({"outputTokensPerSecond": 80}), 100, 0) is None
+
+
+def test_of_a_longer_prompt_nothing_is_expected_where_the_speed_of_prompts_was_not_measured() -> None:
+    assert latency.expected_ttft_seconds(pair({"ttftMs": {"p50": 40}}), 513, 0) is None
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ class Fleet:
         """How many requests each engine got."""
         return [len(one.asks) for one in self.engines]
 
+    def circuits(self) -> list[str]:
+        """The state of each engine's breaker, by name."""
+        every = self.gateway.admin.get("/admin/table").json()["candidates"]
+        return [endpoint["circuit"] for one in every for endpoint in one["endpoints"]]
+
     def stream(self, model: str, times: int, words: int = WORDS) -> None:
         """Ask for so many streams at once, and read them to their ends."""
         together = Barrier(times)
@@ -118,13 +123,15 @@ LISTED = resource(
 
 
 @contextmanager
-def fleet(directory: Path, *scripts: Script, documents: Documents = of_one_model) -> Iterator[Fleet]:
+def fleet(
+    directory: Path, *scripts: Script, documents: Documents = of_one_model, policy: dict[str, Any] = LISTED
+) -> Iterator[Fleet]:
     """Engines behind a gateway; where each has a model of its own, `auto` tries them in this order."""
     with ExitStack() as stack:
         engines = [stack.enter_context(engine(script)) for script in scripts]
         written = [one for number, up in enumerate(engines) for one in documents(number, up.port)]
         if documents is of_its_own_model:
-            written.append(LISTED)
+            written.append(policy)
         (directory / "all.yaml").write_text(yaml.safe_dump_all(written))
         yield Fleet(stack.enter_context(gateway(directory)), engines)
 
@@ -188,6 +195,17 @@ def test_an_engine_that_asked_for_a_pause_is_not_asked_in_it(tmp_path: Path) -> 
     assert "asked for a pause" in got[1].json()["error"]["message"]
 
 
+def test_pauses_do_not_use_up_the_attempts(tmp_path: Path) -> None:
+    busy = says(answer(b"{}", "429 Too Many Requests", b"retry-after: 30\r\n"))
+    listed = {"models": [{"name": "auto"}], "order": "AsListed", "failover": {"maxAttempts": 1}}
+    candidates = [{"models": [f"model-{number}"]} for number in range(3)]
+    policy = resource("RoutingPolicy", "default", {**listed, "candidates": candidates})
+    with fleet(tmp_path, busy, busy, says(GOOD), documents=of_its_own_model, policy=policy) as up:
+        got = up.gateway.chat()
+
+    assert (got.status_code, got.headers["x-steelyard-attempts"]) == (200, "3")
+
+
 def test_another_model_of_the_policy_answers_in_a_pause(tmp_path: Path) -> None:
     with fleet(tmp_path, asks_for(30), says(GOOD), documents=of_its_own_model) as up:
         got = [up.gateway.chat() for _ in range(3)]
@@ -236,8 +254,11 @@ def test_where_no_context_is_larger_the_client_gets_the_engines_own_words(tmp_pa
 NO_ENGINES = {
     "a 404 in plain words": answer(b"404 page not found", "404 Not Found", b"content-type: text/plain\r\n"),
     "an empty 404": b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+    "a 404 with a web page": answer(b"<html>secret", "404 Not Found", b"content-type: text/html\r\n"),
     "a 405 in plain words": answer(b"no", "405 Method Not Allowed", b"content-type: text/plain\r\n"),
+    "a 413 with a web page": answer(b"<html>secret", "413 Too Large", b"content-type: text/html\r\n"),
 }
+"""What no engine says, or only of a path that it does not have."""
 
 
 @pytest.mark.parametrize("case", NO_ENGINES)
@@ -246,8 +267,39 @@ def test_something_that_is_no_engine_does_not_end_a_list(case: str, tmp_path: Pa
         listed, by_name = up.gateway.chat(), up.gateway.chat(model="model-0")
 
     assert (listed.status_code, listed.headers["x-steelyard-model"]) == (200, "model-1")
-    assert by_name.status_code == 502
-    assert "correct the backend's url" in by_name.json()["error"]["message"]
+    status = int(NO_ENGINES[case].split(b" ")[1])
+    error = by_name.json()["error"]
+    assert (by_name.status_code, error["type"], error["code"]) == (status, "invalid_request_error", "refused")
+    assert f" answered {status}" in error["message"]
+    assert "secret" not in error["message"]
+
+
+def test_what_a_client_may_not_ask_for_does_its_engines_no_harm(tmp_path: Path) -> None:
+    def without_rerank(ask: Ask) -> None:
+        ask.send(NO_ENGINES["a 404 in plain words"] if b"/rerank" in ask.line else GOOD)
+
+    with fleet(tmp_path, without_rerank, without_rerank) as up:
+        for number in range(2 * LEAST_SAMPLES):
+            body = {"model": "m", "query": f"{number}", "documents": ["x"]}
+            assert up.gateway.client.post("/v1/rerank", json=body).json()["error"]["code"] == "refused"
+        got = up.gateway.chat(model="m")
+
+        assert up.circuits() == ["Closed", "Closed"]
+    assert (got.status_code, got.headers["x-steelyard-attempts"]) == (200, "1")
+
+
+NO_MODEL = answer(b'{"error":{"message":"model \'m\' not found"}}', "404 Not Found")
+
+
+def test_an_engine_without_the_model_does_not_end_a_list(tmp_path: Path) -> None:
+    with fleet(tmp_path, says(NO_MODEL), says(GOOD), documents=of_its_own_model) as up:
+        listed, by_name = up.gateway.chat(), up.gateway.chat(model="model-0")
+        for _ in range(LEAST_SAMPLES):
+            up.gateway.chat(model="model-0")
+
+        assert up.circuits() == ["Closed", "Closed"]
+    assert (listed.status_code, listed.headers["x-steelyard-model"]) == (200, "model-1")
+    assert (by_name.status_code, by_name.content) == (404, NO_MODEL.partition(b"\r\n\r\n")[2])
 
 
 def test_a_404_of_an_engine_is_the_clients_answer(tmp_path: Path) -> None:

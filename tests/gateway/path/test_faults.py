@@ -66,11 +66,6 @@ FAILOVER = {
         "answered 500",
         "failed",
     ),
-    "it answers 404 with a web page": (
-        says(answer(b"<html>secret", "404 Not Found", b"content-type: text/html\r\n")),
-        "answered 404, as if there were no such path: correct the backend's url",
-        "failed",
-    ),
     "it answers 200 with a web page": (
         says(answer(b"<html>secret", headers=b"content-type: text/html; charset=utf-8\r\n")),
         "answered 200 with a web page, which no engine does: correct the backend's url",
@@ -91,6 +86,11 @@ FAILOVER = {
     ),
     "it answers something that is not HTTP": (
         says(b"<html>secret</html>\r\n\r\n"),
+        "sent something that is not valid HTTP/1.1",
+        "failed",
+    ),
+    "it answers in another version of HTTP": (
+        says(b"HTTP/2.0 200 OK\r\ncontent-length: 6\r\n\r\nsecret"),
         "sent something that is not valid HTTP/1.1",
         "failed",
     ),
@@ -163,13 +163,13 @@ def test_the_next_endpoint_answers_when_the_first_fails_before_its_first_byte(ca
     assert (outcome.attempts, outcome.status, outcome.code) == (2, 200, "")
 
 
-@pytest.mark.parametrize("case", FAILOVER)
+@pytest.mark.parametrize("case", [case for case, (_, _, told) in FAILOVER.items() if told == "failed"])
 def test_a_failure_that_was_answered_counts_as_an_attempt(case: str) -> None:
     script, words, _ = FAILOVER[case]
     with two_engines(script, max_attempts=1) as gateway:
         got = gateway.ask(STREAMED)
 
-    assert got.status in (429, 502, 503, 504)
+    assert got.status in (502, 503, 504)
     assert f" {words}." in got.error()["message"]
     assert got.error()["message"].startswith("No backend could answer: bad@127.0.0.1:")
     assert b"secret" not in got.body

@@ -1,5 +1,6 @@
 """What is easily forgotten: those in line behind a bad request, those who wait, and what is kept too long."""
 
+import json
 from contextlib import ExitStack
 from threading import Event
 
@@ -136,7 +137,8 @@ def test_an_error_of_any_depth_after_comments_is_an_event() -> None:
         gateway.router.fields["comment_seconds"] = 0.01
         line.post(STREAMED).wait_for(WAITING)
         told.set()
-        assert b'"stream_cut"' in line.read().body
+        event = line.read().body.removeprefix(WAITING).removeprefix(b"data: ")
+        assert json.loads(event)["error"]["message"] == "The backend answered 400 without saying why."
 
 
 def test_what_is_no_stream_after_comments_is_not_kept_whatever_its_length() -> None:

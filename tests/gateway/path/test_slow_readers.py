@@ -8,7 +8,7 @@ from threading import Event
 import pytest
 
 from fakes import engines, gateways
-from fakes.engines import Ask, chunk, stream_head
+from fakes.engines import Ask, answer, chunk, stream_head
 from fakes.unwired import Unwired
 from steelyard_gateway.client_connection import Limits
 from steelyard_gateway.ports import Reply
@@ -140,6 +140,7 @@ def not_reading(gateway: Unwired) -> None:
 
 def with_more_to_ask(gateway: Unwired) -> None:
     gateway.ask(gateways.post(STREAMED) + gateways.post(PLAIN))
+    assert not gateway.wire.is_paused, "who is not read is not seen to leave"
 
 
 PHASES = [asked, heard_of, in_a_stream, not_reading, with_more_to_ask]
@@ -155,6 +156,16 @@ def test_a_client_that_leaves_takes_its_engine_with_it_at_once(phase: Callable[[
         assert gateway.upstream.line.wire.closed
         assert {outcome.code for outcome in gateway.recorder.outcomes} == {"client_left"}
         assert +gateway.endpoints.flights == {}
+
+
+@pytest.mark.parametrize("ahead", [gateways.post(PLAIN) * 10, gateways.post(b" " * 100_000)])
+def test_of_a_client_that_asks_far_ahead_no_more_is_read_until_its_turn_comes(ahead: bytes) -> None:
+    with closing(Unwired()) as gateway:
+        gateway.ask(gateways.post(PLAIN) + ahead)
+        is_read = not gateway.wire.is_paused
+        gateway.upstream.line.hear([answer(b"{}")])
+
+        assert (is_read, gateway.wire.is_paused) == (False, False)
 
 
 def test_an_engine_is_read_on_as_soon_as_its_client_reads_on() -> None:

@@ -140,6 +140,29 @@ def test_a_stream_on_a_path_without_a_last_event_may_end_without_it() -> None:
     assert got.body == event(1)
 
 
+DELTA = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"hi"}\n\n'
+COMPLETED = b'event: response.completed\ndata: {"type":"response.completed"}\n\n'
+
+
+def test_a_response_that_does_not_say_what_became_of_it_was_cut_off() -> None:
+    with (
+        engines.engine(says(stream_head() + chunk(DELTA) + b"0\r\n\r\n")) as bad,
+        engines.engine(says(stream_head() + chunk(DELTA) + chunk(COMPLETED) + b"0\r\n\r\n")) as good,
+        engines.engine(says(stream_head() + b"0\r\n\r\n")) as empty,
+    ):
+        with gateways.gateway(gateways.endpoint(bad.port)) as gateway:
+            cut = gateway.ask(STREAMED, "/v1/responses")
+            assert gateway.recorder.wait_for(1)[0].code == "stream_cut"
+        with gateways.gateway(*(gateways.endpoint(up.port) for up in (empty, good))) as gateway:
+            got = gateway.ask(STREAMED, "/v1/responses")
+
+    assert cut.body.startswith(DELTA + b"event: error\ndata: {")
+    told = json.loads(cut.body.partition(b"event: error\ndata: ")[2])
+    assert (told["type"], told["sequence_number"], told["error"]["code"]) == ("error", 1, "stream_cut")
+    assert told["message"].endswith(" ended its stream without response.completed.")
+    assert got.body == DELTA + COMPLETED
+
+
 def test_a_stream_in_a_content_coding_is_not_looked_into() -> None:
     sent = stream_head(b"content-encoding: gzip\r\n") + chunk(b"\x1f\x8b squeezed") + b"0\r\n\r\n"
     with engines.engine(says(sent)) as up, gateways.gateway(gateways.endpoint(up.port)) as gateway:

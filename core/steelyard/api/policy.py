@@ -168,7 +168,7 @@ class Failover(Spec):
     """How often another endpoint is tried."""
 
     max_attempts: Annotated[int, Field(ge=1, le=16)] = 3
-    """The most attempts for one request; endpoints that could not be reached or asked for a pause are none."""
+    """The most attempts for one request, without endpoints that were not reached or asked for a pause."""
 
 
 def _is_weighted(candidates: tuple[CandidateEntry, ...]) -> bool:

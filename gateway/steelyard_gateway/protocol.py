@@ -31,7 +31,6 @@ NOT_HTTP = "The request is not valid HTTP/1.1, or its length is ambiguous."
 
 FRAMING_RATIO = 8
 """A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
-
 MOST_IN_LINE = 8
 """So many requests, and `MOST_HEAD_BYTES` of their bodies, may wait behind the one under way."""
 

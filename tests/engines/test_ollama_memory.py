@@ -95,7 +95,8 @@ class Direct:
                     answer = self.client.post(step.path, content=step.body, timeout=step.timeout_seconds)
                     status, body = answer.status_code, answer.content
                 wall = time.time() + self.ahead_seconds
-                step = conversation.send(Answer(time.monotonic(), wall, status, body))
+                at = time.monotonic() + self.ahead_seconds
+                step = conversation.send(Answer(at, wall, status, body))
         except StopIteration:
             self.events += self.keeper.events()
             return self

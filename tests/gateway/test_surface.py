@@ -1,8 +1,10 @@
 """Every path through the gateway's public face: what reaches an engine, comes back and is written down."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +160,16 @@ def test_paths_that_are_not_offered_are_404_written_down_and_never_forwarded(
     assert len(engine_up.asks) == before
     counted = 'code="not_found",model="",path="other",policy="",status="404"}'
     assert counted in up.admin.get("/metrics").text
+
+
+def test_the_gateways_own_answers_carry_the_date(up: Gateway) -> None:
+    for got in (
+        up.client.get("/v1/models"),
+        post(up, "chat/completions", "nobody"),
+        up.client.get("/nowhere"),
+    ):
+        (date,) = got.headers.get_list("date")
+        assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 60
 
 
 def test_models_are_told_to_head_as_to_get(up: Gateway) -> None:

@@ -6,8 +6,10 @@ only when `--model` names its model. Invariant: after each model its status is o
 
 import argparse
 import asyncio
+import contextlib
+import signal
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,9 +104,22 @@ def main(arguments: argparse.Namespace) -> int:
 def run_to_end(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
     """As `run`, with a loop of its own; Ctrl-C ends it without a word of its own at any time."""
     with asyncio.Runner() as runner:
-        # Making the loop takes milliseconds: before there is a coroutine that a Ctrl-C could leave unawaited.
-        runner.get_loop()
+        with _until_then_no_interrupt():
+            runner.get_loop()
         return runner.run(run(source, options, on_progress))
+
+
+@contextlib.contextmanager
+def _until_then_no_interrupt() -> Iterator[None]:
+    """A Ctrl-C meanwhile is heard at the end: half a loop, or a coroutine without one, would complain."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if heard:
+        raise KeyboardInterrupt
 
 
 async def run(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:

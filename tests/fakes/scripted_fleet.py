@@ -15,7 +15,7 @@ from fakes.folders import API
 from fakes.program import Gateway, gateway
 
 CHAT = "/v1/chat/completions"
-TTFT_MS = 40
+TTFT_MS = 150
 WORDS = 4
 
 

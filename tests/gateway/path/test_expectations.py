@@ -124,10 +124,10 @@ def test_a_long_prompt_is_judged_only_where_the_speed_of_prompts_was_measured(
     words: int, circuit: str, tmp_path: Path
 ) -> None:
     def slow(ask: Ask) -> None:
-        ask.stopped.wait(SLOW_SECONDS)
+        ask.stopped.wait(10 * SLOW_SECONDS)
         ask.send(STREAM)
 
-    with two(tmp_path, slow, "OpenAI") as up:
+    with two(tmp_path, slow, "OpenAI", ttftMs={"p50": 10 * TTFT_MS}) as up:
         at_once(up, "m@b", 1)
         at_once(up, "m@a", words)
 

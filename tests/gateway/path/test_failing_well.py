@@ -24,7 +24,7 @@ TOO_LONG = answer(
     "400 Bad Request",
 )
 HANGING = {"messages": [{"role": "user", "content": "hang"}]}
-SLOW_SECONDS = 0.3
+SLOW_SECONDS = 1.0
 
 
 def slow(ask: Ask) -> None:

@@ -73,12 +73,9 @@ class Answering:
             edits: tuple[sse.Edit, ...] = (usage.hide,) if self._asks_usage else ()
             if text is not None:
                 edits += (signature.Signer(text).events,)
-            is_read = edits or not passed.has_length
-            self._events = (
-                sse.Events(edits, is_signed=text is not None, shape=self.head.place.shape)
-                if is_read
-                else None
-            )
+            if edits or not passed.has_length:
+                shape = self.head.place.shape
+                self._events = sse.Events(edits, is_signed=text is not None, shape=shape)
         elif self._has_head or status != OK or not routed.stream:
             self._text = text
             self._held, self._held_bytes = [], 0

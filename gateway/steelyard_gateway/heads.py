@@ -207,6 +207,11 @@ def check_framing(headers: Headers, version: str) -> None:
         raise errors.MalformedHttp("The only transfer coding that is understood is chunked.")
 
 
+def expects_continue(headers: Headers) -> bool:
+    """Whether the client waits for 100 Continue before it sends the body."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
+
+
 def size(url: bytes, headers: Headers) -> int:
     """Bytes of a request's head, more or less."""
     return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)

@@ -26,10 +26,6 @@ VALID_INTERVALS = 3
 SELDOM_SECONDS = 30.0
 """How often an engine is asked for what changes seldom."""
 
-MOST_ANSWER_BYTES = models.MOST_ANSWER_BYTES
-"""A longer answer is not read to its end. It is as much as a vLLM with 64 data-parallel ranks tells, of which
-each takes 60 kB."""
-
 
 class Poll(Protocol):
     """What is asked again and again."""
@@ -129,7 +125,7 @@ class EnginePoll:
                     self.target.endpoint,
                     path,
                     seconds=max(until - self._now(), 0.0),
-                    most_bytes=MOST_ANSWER_BYTES,
+                    most_bytes=models.MOST_ANSWER_BYTES,
                 )
             except NoAnswer as error:
                 if error.status not in samples.NOT_THERE or path == question.paths[-1]:
@@ -166,7 +162,7 @@ class ExporterPoll:
             target.exporter,
             target.exporter.base_path,
             seconds=seconds_to_answer(target.interval_seconds),
-            most_bytes=MOST_ANSWER_BYTES,
+            most_bytes=models.MOST_ANSWER_BYTES,
         )
         found = gpus.read(answer)
         for one, own in zip(target.behind, owns, strict=True):

@@ -20,7 +20,7 @@ from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.ending import WORDS, Ending
 from steelyard_gateway.exchange import Exchange
 from steelyard_gateway.parts import Gateway
-from steelyard_gateway.ports import HeaderLines, Headers
+from steelyard_gateway.ports import HeaderLines
 from steelyard_gateway.repeated import Repetition, repetition
 
 MOST_HEAD_BYTES = 65_536
@@ -31,6 +31,7 @@ NOT_HTTP = "The request is not valid HTTP/1.1, or its length is ambiguous."
 
 FRAMING_RATIO = 8
 """A chunked body may take so many times its length on the wire: six bytes for one, and some slack."""
+
 MOST_IN_LINE = 8
 """So many requests, and `MOST_HEAD_BYTES` of their bodies, may wait behind the one under way."""
 
@@ -341,7 +342,7 @@ class GatewayProtocol(ClientConnection):
                 self._refuse(errors.MalformedHttp("The request's body is more framing than content."))
 
     def _invite_body(self) -> None:
-        if _expects(self.headers):
+        if heads.expects_continue(self.headers):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _refuse(self, error: errors.RequestError) -> None:
@@ -377,7 +378,7 @@ class GatewayProtocol(ClientConnection):
         super().on_message_begin()
         self.url = url
         self.headers.extend(headers)
-        self.expect_100_continue = _expects(headers)
+        self.expect_100_continue = heads.expects_continue(headers)
         super().on_headers_complete()
         if self.draining:
             self.cycle.keep_alive = False
@@ -393,8 +394,3 @@ def protocol_class(gateway: Gateway, deadlines: Deadlines, limits: Limits) -> ty
     Bound.deadlines = deadlines
     Bound.limits = limits
     return Bound
-
-
-def _expects(headers: Headers) -> bool:
-    """Whether the client waits for 100 Continue before it sends the body."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

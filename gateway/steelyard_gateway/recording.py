@@ -6,33 +6,20 @@ holds a header's value, a body's text or a secret, and labels are names of resou
 """
 
 import time
-from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
 from typing import BinaryIO
 
 import msgspec
 
 from steelyard_gateway.ports import Outcome
+from steelyard_gateway.usage import Usage
 
 DURATION_BUCKETS_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds for answers of language models: from a cached word to a long report."""
 
 OVERHEAD_BUCKETS_SECONDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05)
 """Upper bounds for what the gateway itself adds."""
-
-_DIRECTIONS = 3
-"""Of tokens: those of prompts, of completions, and of prompts from engines' caches."""
-
-# Where what is in the array of a Timings.
-_ATTEMPTS = 0
-_DURATIONS = 1
-_DURATIONS_SUM = _DURATIONS + len(DURATION_BUCKETS_SECONDS) + 1
-_FIRST_BYTES = _DURATIONS_SUM + 1
-_FIRST_BYTES_SUM = _FIRST_BYTES + len(DURATION_BUCKETS_SECONDS) + 1
-_TOLD = _FIRST_BYTES_SUM + 1
-_ESTIMATED = _TOLD + _DIRECTIONS
 
 MOST_PENDING = 64
 """So many requests are logged at once, or what there is at every `flush`: in a row they cost half as much."""
@@ -47,92 +34,58 @@ _LINE = (
     b'{"time":"%b.%03dZ","level":"INFO","event":"request","request_id":"%b",'
     b'"duration_ms":%.2f,"overhead_us":%d,"attempts":%d,%b'
 )
-_WITH_TTFB = b'"ttfb_ms":%.2f,%b'
-_WITH_TOKENS = b'"prompt_tokens":%d,"completion_tokens":%d,"cached_tokens":%d,%b'
-_WITH_ESTIMATES = _WITH_TOKENS[:-2] + b'"tokens_estimated":true,%b'
+_TTFB = b'"ttfb_ms":%.2f,%b'
+_TOKENS = b'"prompt_tokens":%d,"completion_tokens":%d,"cached_tokens":%d,%b'
+_ESTIMATED = _TOKENS[:-2] + b'"tokens_estimated":true,%b'
 
 
 class Histogram:
-    """Counts by upper bound; of several in one array, the cells of each begin at its `start`."""
+    """Counts by upper bound."""
 
-    __slots__ = ("bounds", "cells", "start")
+    __slots__ = ("bounds", "counts", "total")
 
-    def __init__(
-        self, bounds: tuple[float, ...], cells: "array[float] | None" = None, start: int = 0
-    ) -> None:
+    def __init__(self, bounds: tuple[float, ...]) -> None:
         self.bounds = bounds
-        self.cells = _cells(len(bounds) + 2) if cells is None else cells
-        """A count for each bound, one for what is above all, and the sum of the values."""
-        self.start = start
-
-    @property
-    def total(self) -> float:
-        """The sum of all values."""
-        return self.cells[self.start + len(self.bounds) + 1]
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
 
     def observe(self, value: float) -> None:
         """Count one value."""
-        cells, start, bounds = self.cells, self.start, self.bounds
-        cells[start + bisect_left(bounds, value)] += 1
-        cells[start + len(bounds) + 1] += value
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by upper bound, as Prometheus has them."""
-        names = (*map(str, self.bounds), "+Inf")
-        return list(zip(names, accumulate(self.cells[self.start : self.start + len(names)]), strict=True))
+        running, rows = 0, []
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            running += count
+            rows.append((bound, float(running)))
+        return rows
 
 
 class Timings:
-    """What is counted of the requests of one label.
+    """What is counted of the requests of one label."""
 
-    All of it is in one array: with a thousand models it is reading memory that costs, not counting.
-    """
-
-    __slots__ = ("_cells",)
+    __slots__ = ("attempts", "durations", "estimated", "first_bytes", "told")
 
     def __init__(self) -> None:
-        self._cells = _cells(_ESTIMATED + _DIRECTIONS)
-
-    @property
-    def attempts(self) -> float:
+        self.attempts = 0
         """Endpoints that were tried."""
-        return self._cells[_ATTEMPTS]
-
-    @property
-    def durations(self) -> Histogram:
+        self.durations = Histogram(DURATION_BUCKETS_SECONDS)
         """From request to end of answer, in seconds."""
-        return Histogram(DURATION_BUCKETS_SECONDS, self._cells, _DURATIONS)
-
-    @property
-    def first_bytes(self) -> Histogram:
+        self.first_bytes = Histogram(DURATION_BUCKETS_SECONDS)
         """From request to first byte of the answer, in seconds."""
-        return Histogram(DURATION_BUCKETS_SECONDS, self._cells, _FIRST_BYTES)
-
-    @property
-    def told(self) -> "array[float]":
+        self.told = [0, 0, 0]
         """Tokens that engines told: of prompts, of completions, and of prompts from their caches."""
-        return self._cells[_TOLD : _TOLD + _DIRECTIONS]
-
-    @property
-    def estimated(self) -> "array[float]":
+        self.estimated = [0, 0, 0]
         """Tokens that were estimated, likewise."""
-        return self._cells[_ESTIMATED : _ESTIMATED + _DIRECTIONS]
 
-    def count(self, outcome: Outcome) -> None:
-        """Count one request."""
-        cells, seconds = self._cells, outcome.duration_seconds
-        cells[_ATTEMPTS] += outcome.attempts
-        cells[_DURATIONS + bisect_left(DURATION_BUCKETS_SECONDS, seconds)] += 1
-        cells[_DURATIONS_SUM] += seconds
-        first, used = outcome.ttfb_seconds, outcome.usage
-        if first is not None:
-            cells[_FIRST_BYTES + bisect_left(DURATION_BUCKETS_SECONDS, first)] += 1
-            cells[_FIRST_BYTES_SUM] += first
-        if used is not None:
-            start = _ESTIMATED if used.estimated else _TOLD
-            cells[start] += used.prompt_tokens
-            cells[start + 1] += used.completion_tokens
-            cells[start + 2] += used.cached_tokens
+    def count(self, used: Usage) -> None:
+        """Count the tokens of one request."""
+        counts = self.estimated if used.estimated else self.told
+        counts[0] += used.prompt_tokens
+        counts[1] += used.completion_tokens
+        counts[2] += used.cached_tokens
 
 
 class Series:
@@ -176,7 +129,12 @@ class Recorder:
         self.overhead.observe(outcome.overhead_seconds)
         timings = series.timings
         if timings is not None:
-            timings.count(outcome)
+            timings.attempts += outcome.attempts
+            timings.durations.observe(outcome.duration_seconds)
+            if outcome.ttfb_seconds is not None:
+                timings.first_bytes.observe(outcome.ttfb_seconds)
+            if outcome.usage is not None:
+                timings.count(outcome.usage)
         self._pending.append((time.time(), outcome, series.words))
         if len(self._pending) >= MOST_PENDING:
             self.flush()
@@ -212,9 +170,9 @@ class Recorder:
         used = outcome.usage
         if used is not None:
             tokens = (used.prompt_tokens, used.completion_tokens, used.cached_tokens)
-            words = (_WITH_ESTIMATES if used.estimated else _WITH_TOKENS) % (*tokens, words)
+            words = (_ESTIMATED if used.estimated else _TOKENS) % (*tokens, words)
         if outcome.ttfb_seconds is not None:
-            words = _WITH_TTFB % (outcome.ttfb_seconds * 1e3, words)
+            words = _TTFB % (outcome.ttfb_seconds * 1e3, words)
         if outcome.detail:
             words = b'"detail":%b,%b' % (msgspec.json.encode(outcome.detail), words)
         return _LINE % (
@@ -226,11 +184,6 @@ class Recorder:
             outcome.attempts,
             words,
         )
-
-
-def _cells(many: int) -> "array[float]":
-    """So many counts; a double is exact up to 2 ** 53."""
-    return array("d", bytes(8 * many))
 
 
 def _key(outcome: Outcome) -> _Key:

@@ -7,10 +7,15 @@ from typing import Any
 API = "steelyard.dev/v1alpha1"
 
 
+def resource(kind: str, name: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A resource of one of our kinds."""
+    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec, **more}
+
+
 def backend(name: str, port: int, *models: dict[str, Any], **spec: Any) -> dict[str, Any]:
     """A backend of these models on this port of loopback."""
     body = {"engine": "OpenAI", "url": f"http://127.0.0.1:{port}", "models": list(models), **spec}
-    return {"apiVersion": API, "kind": "LLMBackend", "metadata": {"name": name}, "spec": body}
+    return resource("LLMBackend", name, body)
 
 
 def model(name: str, **capabilities: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import httpx
 import yaml
 
 from fakes.engines import Engine, Script, engine
-from fakes.folders import API
+from fakes.folders import resource
 from fakes.program import Gateway, gateway
 
 CHAT = "/v1/chat/completions"
@@ -57,10 +57,6 @@ class Fleet:
 
 def body(model: str, words: int = WORDS, **more: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "word " * words}], **more}
-
-
-def resource(kind: str, name: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec, **more}
 
 
 def backend(number: int, port: int, model: str, **fields: Any) -> dict[str, Any]:

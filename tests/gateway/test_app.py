@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from fakes.engines import Ask, Engine, Script, answer, chunk, engine, says, stream_head
+from fakes.folders import resource
 from fakes.program import Gateway, gateway
 
 MODELS = {
@@ -25,7 +26,6 @@ MODELS = {
 }
 LEVELS = ("Easy", "Medium", "Hard")
 CATEGORIES = ("Math", "Coding", "Reasoning", "Knowledge", "Instruction", "Extraction", "Writing")
-API = "steelyard.dev/v1alpha1"
 EASY = "What is 7 + 5?"
 HARD = "Prove rigorously that every bounded sequence has a convergent subsequence, then derive a bound."
 USAGE = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
@@ -64,7 +64,7 @@ def backend(name: str, port: int, model: str, **spec: Any) -> dict[str, Any]:
         }
     ]
     body = {"engine": "OpenAI", "url": f"http://127.0.0.1:{port}", "models": models, **spec}
-    return {"apiVersion": API, "kind": "LLMBackend", "metadata": {"name": name}, "spec": body}
+    return resource("LLMBackend", name, body)
 
 
 def profile(of_backend: str, model: str) -> dict[str, Any]:
@@ -75,18 +75,14 @@ def profile(of_backend: str, model: str) -> dict[str, Any]:
     ]
     categories = [{"name": name, "levels": levels, "outputTokensMean": 100} for name in CATEGORIES]
     performance = {"ttftMs": {"p50": known["ttft"]}, "outputTokensPerSecond": known["speed"]}
-    return {
-        "apiVersion": API,
-        "kind": "ModelProfile",
-        "metadata": {"name": of_backend},
-        "spec": {"backendRef": {"name": of_backend}, "model": model},
-        "status": {"quality": {"categories": categories}, "performance": performance},
-    }
+    status = {"quality": {"categories": categories}, "performance": performance}
+    spec = {"backendRef": {"name": of_backend}, "model": model}
+    return resource("ModelProfile", of_backend, spec, status=status)
 
 
 def policy(name: str = "default", **spec: Any) -> dict[str, Any]:
     body = {"models": [{"name": "auto"}], **spec}
-    return {"apiVersion": API, "kind": "RoutingPolicy", "metadata": {"name": name}, "spec": body}
+    return resource("RoutingPolicy", name, body)
 
 
 def write(directory: Path, *documents: dict[str, Any], name: str = "all.yaml") -> None:

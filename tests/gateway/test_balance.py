@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fakes.engines import Ask, Engine, answer, chunk, engine, stream_head
-from fakes.folders import API, backend, model, write
+from fakes.folders import backend, model, resource, write
 from fakes.gateways import Line, post
 from fakes.program import Gateway, gateway
 from kube import waiting
@@ -26,7 +26,7 @@ WEIGHTS = {"heavy": 80, "light": 20}
 
 def policy(name: str, **spec: Any) -> dict[str, Any]:
     whole = {"models": [{"name": name}], "candidates": [{"models": ["m"]}], **spec}
-    return {"apiVersion": API, "kind": "RoutingPolicy", "metadata": {"name": name}, "spec": whole}
+    return resource("RoutingPolicy", name, whole)
 
 
 def script(ask: Ask) -> None:

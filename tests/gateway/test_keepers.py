@@ -33,6 +33,17 @@ def write(folder: Path, url: str, **memory: Any) -> None:
     folders.write(folder, of_ollama(url, **memory))
 
 
+def holding(model: str, held: Event, go_on: Event) -> Callable[[str], None]:
+    """What holds up the load of this model until it may go on."""
+
+    def before_load(name: str) -> None:
+        if name == model:
+            held.set()
+            assert go_on.wait(SECONDS)
+
+    return before_load
+
+
 def wait_for(ollama: LoadingOllama, *names: str) -> None:
     """Wait until just these are in memory."""
     with ollama.changed:
@@ -77,18 +88,13 @@ def test_of_two_workers_one_loads_and_one_model_after_another(tmp_path: Path) ->
 
 def test_a_load_holds_nothing_up_and_behind_one_address_for_all_pods_nothing_is_kept(tmp_path: Path) -> None:
     ollama, held, go_on = server(), Event(), Event()
-
-    def before_load(name: str) -> None:
-        held.set()
-        assert go_on.wait(SECONDS)
-
     service: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "engine"}}
     service["spec"] = {"ports": [{"port": 11434}]}
     hidden = of_ollama("", pinned=["a:1"])
     del hidden["spec"]["url"]
     hidden["metadata"]["name"] = "hidden"
     hidden["spec"]["serviceRef"] = {"name": "engine", "port": 11434, "routing": "ClusterIP"}
-    with served(ollama, before_load) as url:
+    with served(ollama, holding("a:1", held, go_on)) as url:
         folders.write(tmp_path, service, hidden, of_ollama(url, pinned=["a:1"]))
         with gateway(tmp_path) as up:
             assert held.wait(SECONDS)
@@ -175,13 +181,7 @@ def test_a_pinned_model_of_unknown_size_is_loaded_though_its_server_is_never_idl
 
 def test_a_request_for_another_model_waits_for_the_load_of_a_pinned_one(tmp_path: Path) -> None:
     ollama, held, go_on = server(), Event(), Event()
-
-    def before_load(name: str) -> None:
-        if name == "a:1":
-            held.set()
-            assert go_on.wait(SECONDS)
-
-    with served(ollama, before_load) as url, ThreadPoolExecutor(1) as person:
+    with served(ollama, holding("a:1", held, go_on)) as url, ThreadPoolExecutor(1) as person:
         write(tmp_path, url, evict="Never")
         with gateway(tmp_path) as up:
             until(lambda: knows(up))
@@ -197,13 +197,7 @@ def test_a_request_for_another_model_waits_for_the_load_of_a_pinned_one(tmp_path
 
 def test_a_pinned_model_waits_for_the_load_that_a_request_began(tmp_path: Path) -> None:
     ollama, held, go_on = server(), Event(), Event()
-
-    def before_load(name: str) -> None:
-        if name == "b:1":
-            held.set()
-            assert go_on.wait(SECONDS)
-
-    with served(ollama, before_load) as url, ThreadPoolExecutor(1) as person:
+    with served(ollama, holding("b:1", held, go_on)) as url, ThreadPoolExecutor(1) as person:
         write(tmp_path, url, evict="Never")
         with gateway(tmp_path) as up:
             until(lambda: knows(up))

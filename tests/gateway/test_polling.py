@@ -11,6 +11,7 @@ from fakes import engines
 from fakes.engines import Ask, Engine, Script, answer, says
 from fakes.polled import LOAD, Polled, run, vllm
 from fakes.resources import backend
+from steelyard.telemetry import models
 from steelyard_gateway import polls
 from steelyard_gateway.breaker import Circuit
 from steelyard_gateway.pace import LONGEST_SECONDS
@@ -53,7 +54,7 @@ def test_a_vllm_of_many_ranks_may_tell_much() -> None:
     recorded = (RECORDED / "vllm-0.32.0" / "metrics.body").read_bytes()
     told = recorded.replace(b'num_requests_running{engine="0",model_name="smollm2:135m"} 0', LOADED_RANK)
     ranks = b"".join(told.replace(b'engine="0"', b'engine="%d"' % rank) for rank in range(64))
-    assert polls.MOST_ANSWER_BYTES > len(ranks) > 3_000_000
+    assert models.MOST_ANSWER_BYTES > len(ranks) > 3_000_000
 
     async def work(polled: Polled) -> None:
         await polled.round()

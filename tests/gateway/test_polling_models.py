@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from bench.processes import free_port
 from fakes import engines
 from fakes.engines import Ask, Engine, Script, answer
 from fakes.polled import Polled, run
@@ -53,8 +54,7 @@ def test_a_server_that_was_down_at_first_is_asked_what_it_has_as_soon_as_it_answ
             await polled.round(3)
             assert polled.live.cold_seconds(attempt(polled)) == MISSING
 
-    with engines.engine(having("other")) as gone:
-        port = gone.port
+    port = free_port()
     run(work, ollama(port))
 
 
@@ -78,8 +78,7 @@ def test_a_server_that_tells_again_after_a_silence_is_asked_what_it_has() -> Non
             await polled.round(3)
             assert polled.live.cold_seconds(attempt(polled)) == MISSING
 
-    with engines.engine(having("m")) as gone:
-        port = gone.port
+    port = free_port()
     run(work, ollama(port))
 
 
@@ -111,8 +110,7 @@ def test_what_a_server_told_of_its_memory_three_intervals_ago_is_unknown() -> No
         await polled.round(1.5)
         assert not polled.live.cold_seconds(one)
 
-    with engines.engine(having("m")) as gone:
-        port = gone.port
+    port = free_port()
     run(work, ollama(port))
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from fakes.engines import Ask, Engine, Script, answer, chunk, engine, says
-from fakes.folders import API, backend, model, write
+from fakes.folders import backend, model, resource, write
 from fakes.program import Gateway, gateway
 
 JSON_PATHS = (
@@ -80,12 +80,11 @@ def up(engine_up: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         directory,
         backend("only", engine_up.port, {**model("served"), "aliases": ["asked"]}, unable, able),
         backend("short", engine_up.port, {**model("short"), "contextTokens": 10}),
-        {
-            "apiVersion": API,
-            "kind": "RoutingPolicy",
-            "metadata": {"name": "any"},
-            "spec": {"models": [{"name": "auto"}], "candidates": [{"models": ["able", "unable"]}]},
-        },
+        resource(
+            "RoutingPolicy",
+            "any",
+            {"models": [{"name": "auto"}], "candidates": [{"models": ["able", "unable"]}]},
+        ),
     )
     with gateway(directory) as running_gateway:
         yield running_gateway

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from fakes import folders, gateways, program, slot_engine
-from fakes.folders import API
+from fakes.folders import resource
 from fakes.slot_engine import SlotEngine
 
 SPEEDS = (100, 100, 200, 300, 400, 800)
@@ -71,10 +71,6 @@ def documents(balance: str, engines: list[SlotEngine]) -> list[dict[str, Any]]:
         found.append(resource("ModelProfile", name, spec, status={"performance": performance}))
     spec = {"models": [{"name": f"auto-{model}"}], "candidates": [{"models": [model]}]}
     return [*found, resource("RoutingPolicy", model, spec | {"balance": {"type": balance}})]
-
-
-def resource(kind: str, name: str, spec: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"apiVersion": API, "kind": kind, "metadata": {"name": name}, "spec": spec, **more}
 
 
 async def load(port: int, plan: list[Arrival]) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from fakes.engines import Ask, Script, answer, chunk, engine, says, stream_head
-from fakes.folders import API, backend, model, write
+from fakes.folders import backend, model, resource, write
 from fakes.program import Gateway, gateway
 from kube import waiting
 from steelyard.api.measuring import LOAD_PROMPT_TOKENS
@@ -25,13 +25,7 @@ SLOW_SECONDS = 0.06
 def profile(name: str, served: str, **performance: Any) -> dict[str, Any]:
     measured = {"ttftMs": {"p50": TTFT_MS}, "outputTokensPerSecond": 50, **performance}
     spec = {"backendRef": {"name": name}, "model": served}
-    return {
-        "apiVersion": API,
-        "kind": "ModelProfile",
-        "metadata": {"name": f"{name}-{served}"},
-        "spec": spec,
-        "status": {"performance": measured},
-    }
+    return resource("ModelProfile", f"{name}-{served}", spec, status={"performance": measured})
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from fakes.engines import Ask, Script, answer, chunk, engine, refusing_port, says, stream_head
+from fakes.folders import resource
 from fakes.program import gateway
-from fakes.scripted_fleet import CHAT, LISTED, WORDS, Fleet, backend, body, fleet, of_its_own_model, resource
+from fakes.scripted_fleet import CHAT, LISTED, WORDS, Fleet, backend, body, fleet, of_its_own_model
 from steelyard_gateway.breaker import LEAST_SAMPLES
 from steelyard_gateway.budget import LEAST_RETRIES, RETRY_SHARE
 

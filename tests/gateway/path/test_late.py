@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from fakes.engines import Ask, Engine, Script, answer, chunk, engine, stream_head
-from fakes.folders import API, backend, model, write
+from fakes.folders import backend, model, resource, write
 from fakes.program import Gateway, gateway
 
 CHAT = "/v1/chat/completions"
@@ -18,16 +18,15 @@ END = chunk(b"data: [DONE]\n\n") + chunk(b"")
 LOAD = answer(
     b"vllm:num_requests_running 3\nvllm:num_requests_waiting 9\n", headers=b"content-type: text\r\n"
 )
-LISTED = {
-    "apiVersion": API,
-    "kind": "RoutingPolicy",
-    "metadata": {"name": "default"},
-    "spec": {
+LISTED = resource(
+    "RoutingPolicy",
+    "default",
+    {
         "models": [{"name": "auto"}],
         "order": "AsListed",
         "candidates": [{"models": ["first"]}, {"models": ["second"]}],
     },
-}
+)
 
 
 @contextmanager

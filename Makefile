@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel images e2e bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,8 @@ format: $(ENV) ## Format, and mend what lint can mend
 crds: $(ENV) ## Write crds/ anew from the types
 	$(BIN)/steelyard crds --directory crds
 
-manifests: crds ## Write manifests/install.yaml anew
+manifests: crds ## Write the chart's README and definitions and manifests/install.yaml anew (needs Helm or Go)
+	$(BIN)/python hack/chart_docs.py
 	$(BIN)/python hack/install_manifest.py
 
 docs: $(ENV) ## Write the tables of fields and the picture in docs/ anew
@@ -53,6 +54,17 @@ constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into 
 
 wheel: $(ENV) ## Build dist/steelyard-*.whl
 	$(BIN)/hatchling build -t wheel
+
+images: ## Build both images with docker, podman or buildah, whichever is there
+	@tool=$$(command -v docker || command -v podman || command -v buildah) \
+	    || { echo "Install docker, podman or buildah: none is on the PATH." >&2; exit 1; }; \
+	version=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml); \
+	for program in operator gateway; do \
+	    $$tool build --file Dockerfile.$$program --tag steelyard/$$program:$$version . || exit; \
+	done
+
+e2e: $(ENV) ## The whole product in a real cluster: $$KUBECONFIG's, else kind, else ../shared/cluster
+	$(BIN)/pytest tests/e2e $(ARGS)
 
 bench: $(ENV) ## Measure the gateway beside its rivals (ARGS=--help says what can be chosen)
 	@PYTHONPATH=hack $(BIN)/python -m bench $(ARGS)

@@ -9,7 +9,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from fakes import real_ollama
+import helm_binary
+from fakes import charts, real_ollama
+from fakes.charts import Render
+from go_programs import GoProgramError
 from steelyard_cli.engines import fleet, parts
 from steelyard_cli.engines.errors import EngineError
 from steelyard_cli.engines.fleet import Engine
@@ -37,6 +40,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLine
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The cluster comes last: its engines and those of the demo would take each other's time."""
     items.sort(key=lambda item: item.nodeid.startswith(CLUSTER))
+
+
+@pytest.fixture(scope="session")
+def render() -> Render:
+    """The chart; without Helm the test is skipped, or fails where CI is set."""
+    try:
+        helm_binary.find(print)
+    except GoProgramError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"needs Helm. {error}")
+    return charts.rendered
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import platform
 import resource
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
@@ -123,13 +124,18 @@ def _notes(chosen: argparse.Namespace, tested: frozenset[int], load: frozenset[i
     return (
         f"{chosen.rounds} rounds of {chosen.seconds} s each, medians, 95 % bootstrap intervals; "
         f"gateway on core {_listed(tested)}, load and upstream on {_listed(load)}; {_processor()}, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, {', '.join(versions)}; "
+        f"Linux {platform.release()}, {_python()}, {', '.join(versions)}; "
         f"{time.strftime('%Y-%m-%d')}\n"
     )
 
 
 def _listed(cores: frozenset[int]) -> str:
     return ", ".join(str(core) for core in sorted(cores))
+
+
+def _python() -> str:
+    optimized = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"Python {platform.python_version()} with{'' if optimized else 'out'} --enable-optimizations"
 
 
 def _processor() -> str:

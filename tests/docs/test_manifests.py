@@ -1,41 +1,36 @@
-"""manifests/install.yaml is what its parts are. That it works is tested in tests/kube and tests/e2e."""
+"""manifests/ and the chart's definitions are what they are made from. That they work is tested elsewhere."""
+
+from typing import Any
 
 import yaml
 
 import install_manifest
-from steelyard_gateway import draining, settings
+from fakes.charts import Render
+
+MANIFESTS = install_manifest.INSTALL.parent
 
 
-def test_the_file_is_that_of_its_parts() -> None:
-    assert install_manifest.INSTALL.read_text() == install_manifest.rendered(), "run `make manifests`"
+def test_the_chart_has_the_definitions_as_they_are() -> None:
+    assert install_manifest.CRD_TEMPLATE.read_text() == install_manifest.crd_template(), (
+        "run `make manifests`"
+    )
 
 
-def test_every_container_fits_pod_security_restricted() -> None:
-    documents = list(yaml.safe_load_all(install_manifest.rendered()))
-    pods = [one["spec"]["template"]["spec"] for one in documents if one["kind"] == "Deployment"]
+def test_the_file_is_the_rendered_chart_without_a_trace_of_helm(render: Render) -> None:
+    text = install_manifest.INSTALL.read_text()
+    (namespace, *objects) = (one for one in yaml.safe_load_all(text) if one)
 
-    assert len(pods) == 2
-    for pod in pods:
-        assert pod["securityContext"] == {
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        }
-        for container in pod["containers"]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "capabilities": {"drop": ["ALL"]},
-                "readOnlyRootFilesystem": True,
-            }
+    assert text == install_manifest.rendered(), "run `make manifests`"
+    assert "helm" not in text.lower()
+    assert {one["metadata"].get("namespace", namespace["metadata"]["name"]) for one in objects} == {
+        "steelyard"
+    }
+    assert [_name(one) for one in objects] == [_name(one) for one in render()]
 
 
-def test_the_gateways_pod_has_time_to_drain() -> None:
-    (deployment,) = [
-        one
-        for one in yaml.safe_load_all(install_manifest.rendered())
-        if one["kind"] == "Deployment" and one["metadata"]["name"] == "steelyard-gateway"
-    ]
-    pod = deployment["spec"]["template"]["spec"]
-    chosen = settings.parse(pod["containers"][0]["args"], {})
+def test_the_kustomization_has_the_whole_file() -> None:
+    assert yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())["resources"] == ["install.yaml"]
 
-    assert 5 < chosen.grace_seconds < chosen.drain_seconds
-    assert chosen.drain_seconds + draining.LAST_WORDS_SECONDS + 5 <= pod["terminationGracePeriodSeconds"]
+
+def _name(one: dict[str, Any]) -> tuple[str, str]:
+    return one["kind"], one["metadata"]["name"]

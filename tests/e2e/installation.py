@@ -1,11 +1,10 @@
-"""Steelyard in the cluster of the tests: install.yaml with the tests' images, and two models.
+"""Steelyard in the cluster of the tests: the chart with the tests' images, and two models.
 
 Invariant: all of it is in the one namespace that the gateway reads, its own, and all of it goes.
 """
 
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,14 +14,19 @@ from typing import Any
 
 import yaml
 
-import install_manifest
+import helm_binary
 from e2e import client, images, pods
-from e2e.clusters import COMMAND_SECONDS, REPOSITORY, Cluster
+from e2e.clusters import COMMAND_SECONDS, READY_SECONDS, REPOSITORY, Cluster
 from kube import waiting
 from steelyard.api.profile import automatic_name
 
-NAMESPACE = "steelyard"
+NAMESPACE = RELEASE = "steelyard"
 OPERATOR, GATEWAY = "steelyard-operator", "steelyard-gateway"
+OF_RELEASE = f"app.kubernetes.io/instance={RELEASE}"
+"""The label of all that the chart installs."""
+OPERATOR_PODS = f"{OF_RELEASE},app.kubernetes.io/component=operator"
+GATEWAY_PODS = f"{OF_RELEASE},app.kubernetes.io/component=gateway"
+DEFINITIONS = [f"{plural}.steelyard.dev" for plural in ("llmbackends", "modelprofiles", "routingpolicies")]
 URL = f"http://{GATEWAY}:8080"
 """The gateway, for pods of its namespace."""
 
@@ -41,10 +45,22 @@ PROFILE_TOKENS = 5000
 SAMPLES = REPOSITORY / "manifests" / "samples" / "kubernetes"
 
 
-def manifest() -> str:
-    """install.yaml with the images that were built here."""
-    text = re.sub(r"steelyard/operator:[\w.]+", images.OPERATOR, install_manifest.rendered())
-    return re.sub(r"steelyard/gateway:[\w.]+", images.GATEWAY, text)
+def helm(cluster: Cluster, *words: str) -> str:
+    """What Helm prints, in our namespace; AssertionError with its complaint when it fails."""
+    ran = subprocess.run(
+        [str(helm_binary.find(print)), "--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, *words],
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def install(cluster: Cluster, *words: str) -> str:
+    """Install the chart, or upgrade to it, with these words more, and wait until it is ready."""
+    chosen = ("--set", f"image.tag={images.TAG}", "--wait", f"--timeout={READY_SECONDS:g}s")
+    return helm(cluster, "upgrade", "--install", RELEASE, str(helm_binary.CHART), *chosen, *words)
 
 
 @contextmanager
@@ -56,14 +72,16 @@ def installed(cluster: Cluster) -> Iterator[None]:
     try:
         cluster.kubectl("create", "namespace", NAMESPACE)
         cluster.kubectl("label", "namespace", NAMESPACE, OF_THE_TESTS)
-        cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest())
+        cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        install(cluster)
         _apply_models(cluster)
-        pods.wait_until_available(cluster, NAMESPACE, OPERATOR, GATEWAY)
         yield
     finally:
         # Pods first: a namespace is looked at again after half the longest grace period of a pod in it.
         cluster.kubectl("delete", "deployments,jobs,pods", "--all", "-n", NAMESPACE, check=False)
-        cluster.kubectl("delete", "--ignore-not-found", "-f", "-", stdin=manifest())
+        cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+        cluster.kubectl("delete", "crd", *DEFINITIONS, "--ignore-not-found")
+        cluster.kubectl("delete", "clusterroles,clusterrolebindings", "-l", OF_RELEASE)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -111,7 +129,7 @@ def pod_of(cluster: Cluster, selector: str) -> str:
 
 def admin_url(cluster: Cluster) -> str:
     """The administrative port of one of the gateways, for pods."""
-    pod = pod_of(cluster, f"app.kubernetes.io/name={GATEWAY}").removeprefix("pod/")
+    pod = pod_of(cluster, GATEWAY_PODS).removeprefix("pod/")
     return f"http://{get(cluster, 'pod', pod)['status']['podIP']}:8081"
 
 

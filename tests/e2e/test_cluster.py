@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+import helm_binary
 from e2e import client, images, installation, pods
 from e2e.clusters import Cluster
 from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR
@@ -33,10 +33,9 @@ NAMESPACE_SECONDS = 60.0
 """For a namespace with everything in it to go: Kubernetes looks at it again after half the longest grace
 period of a pod in it, the gateway's."""
 
-BOTH_PODS = f"app.kubernetes.io/name in ({OPERATOR},{GATEWAY})"
-GATEWAY_PODS = f"app.kubernetes.io/name={GATEWAY}"
 
 PROFILE_NOW = "steelyard.dev/profile-now"
+OUR_KINDS = "llmb,mprof,rpol"
 SECURITY_REFUSAL = 'violates PodSecurity "restricted'
 
 
@@ -84,9 +83,9 @@ def test_a_pod_that_is_not_restricted_is_refused_where_these_run(steelyard: Clus
         steelyard.apply(pod, namespace=NAMESPACE)
 
 
-def test_the_manifest_applied_again_changes_nothing(steelyard: Cluster) -> None:
-    kinds = {one["kind"].lower() for one in yaml.safe_load_all(installation.manifest())}
-    everything = ("get", ",".join(sorted(kinds)), "-n", NAMESPACE, "-o", "json")
+def test_an_upgrade_to_the_same_changes_nothing(steelyard: Cluster) -> None:
+    kinds = "serviceaccounts,roles,rolebindings,services,deployments,poddisruptionbudgets"
+    everything = ("get", kinds, "-n", NAMESPACE, "-l", installation.OF_RELEASE, "-o", "json")
 
     def versions() -> dict[str, Any]:
         found = [one["metadata"] for one in json.loads(steelyard.kubectl(*everything))["items"]]
@@ -94,7 +93,7 @@ def test_the_manifest_applied_again_changes_nothing(steelyard: Cluster) -> None:
         return {one["uid"]: one.get("generation") or one["resourceVersion"] for one in found}
 
     before = versions()
-    steelyard.kubectl("apply", "--server-side", "-f", "-", stdin=installation.manifest())
+    installation.install(steelyard)
 
     assert versions() == before
 
@@ -184,7 +183,10 @@ def test_a_model_and_a_gateway_that_answer_on_while_they_go_take_no_request_with
     measured: Cluster,
 ) -> None:
     load = installation.begin_load(measured, LASTING, tokens=12)
-    going = (installation.pod_of(measured, f"app={LASTING}"), installation.pod_of(measured, GATEWAY_PODS))
+    going = (
+        installation.pod_of(measured, f"app={LASTING}"),
+        installation.pod_of(measured, installation.GATEWAY_PODS),
+    )
     measured.kubectl("-n", NAMESPACE, "delete", *going)
     tally = installation.end_load(measured, load)
 
@@ -207,8 +209,8 @@ def test_a_model_pod_that_goes_at_once_takes_only_streams_with_it_and_each_is_to
 
 
 def test_none_of_this_is_an_error_in_a_log_or_a_restart(measured: Cluster) -> None:
-    for program in (OPERATOR, GATEWAY):
-        chosen = ("-n", NAMESPACE, "-l", f"app.kubernetes.io/name={program}")
+    for selector in (installation.OPERATOR_PODS, installation.GATEWAY_PODS):
+        chosen = ("-n", NAMESPACE, "-l", selector)
         lines = [json.loads(line) for line in measured.kubectl("logs", *chosen, "--tail=-1").splitlines()]
         restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}"
 
@@ -222,8 +224,10 @@ def test_both_programs_killed_come_back_and_take_over_the_run_under_way(measured
     before = measured.kubectl("-n", NAMESPACE, "get", "mprof", name, "-o", quality)
     run = _asked_for(measured, "first")
 
-    measured.kubectl("-n", NAMESPACE, "delete", "pods", "-l", BOTH_PODS, "--grace-period=0", "--force")
-    installation.wait_until_ready(measured, BOTH_PODS, 4)
+    measured.kubectl(
+        "-n", NAMESPACE, "delete", "pods", "-l", installation.OF_RELEASE, "--grace-period=0", "--force"
+    )
+    installation.wait_until_ready(measured, installation.OF_RELEASE, 4)
     (answer,) = installation.ask(measured, {"path": CHAT, "body": BODY | {"model": "auto"}})
     during = measured.kubectl("-n", NAMESPACE, "get", "mprof", name, "-o", quality)
     measured.wait(NAMESPACE, f"mprof/{name}", "jsonpath={.status.run.completionTime}", RUN_SECONDS)
@@ -247,8 +251,45 @@ def test_a_run_that_is_asked_for_begins_and_one_that_is_suspended_ends_quickly(m
     measured.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded=false")
 
 
+def test_an_upgrade_under_load_fails_no_request(measured: Cluster) -> None:
+    load = installation.begin_load(measured, LASTING, tokens=12)
+    for program in ("operator", "gateway"):
+        installation.install(measured, "--set", f"{program}.podAnnotations.upgraded=yes", "--reuse-values")
+    tally = installation.end_load(measured, load)
+
+    assert set(tally) == {client.WHOLE}, tally
+    for selector in (installation.OPERATOR_PODS, installation.GATEWAY_PODS):
+        found = installation.get(measured, "pods", "-l", selector)["items"]
+        old = [one for one in found if "upgraded" not in one["metadata"].get("annotations", {})]
+        assert all("deletionTimestamp" in one["metadata"] for one in old)
+
+
+def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(measured: Cluster) -> None:
+    before = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
+    quality = "jsonpath={.items[*].status.quality.overall}"
+    measured_before = measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality)
+
+    installation.helm(measured, "uninstall", installation.RELEASE, "--wait")
+    kinds = ",".join(measured.kubectl("api-resources", "--verbs=list", "-o", "name").split())
+    ours = ("get", kinds, "-A", "-l", installation.OF_RELEASE, "-o", "name")
+    waiting.until(lambda: not measured.kubectl(*ours), "all of the release to be gone", QUICKLY_SECONDS)
+    kept = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
+    chart = [
+        str(helm_binary.CHART),
+        "--set",
+        f"image.tag={images.TAG},fullnameOverride={installation.RELEASE}",
+    ]
+    installation.helm(measured, "install", "again", *chart, "--take-ownership", "--wait")
+    (answer,) = installation.ask(measured, {"path": CHAT, "body": BODY | {"model": "auto"}})
+
+    assert kept == before
+    assert answer["status"] == 200
+    assert measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality) == measured_before
+    installation.helm(measured, "uninstall", "again", "--wait")
+
+
 def test_without_the_operator_a_namespace_goes_with_everything_in_it(measured: Cluster) -> None:
-    measured.kubectl("-n", NAMESPACE, "delete", "deployment", OPERATOR)
+    assert installation.get(measured, OUR_KINDS)["items"]
 
     measured.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 

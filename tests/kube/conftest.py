@@ -8,13 +8,14 @@ import pytest
 
 import kube_binaries
 from fakes.profiled_engine import ProfiledEngine
+from go_programs import GoProgramError
 from kube import control_plane as control_planes
 from kube import fake_kubelet, programs
 from kube.control_plane import ControlPlane
 from kube.fake_kubelet import FakeKubelet
 from kube.programs import Operator, Programs
 from kube.spaces import Space
-from kube_binaries import KubeBinaries, KubeBinariesError
+from kube_binaries import KubeBinaries
 
 DEFINITIONS = Path(__file__).parents[2] / "crds"
 """The three kinds, as they are shipped."""
@@ -25,7 +26,7 @@ def binaries() -> KubeBinaries:
     """The programs of a control plane; without them the test is skipped, or fails where CI is set."""
     try:
         return kube_binaries.find(print)
-    except KubeBinariesError as error:
+    except GoProgramError as error:
         if "CI" in os.environ:
             raise
         pytest.skip(f"needs a real API server. {error}")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import kube_binaries
-from kube_binaries import MODULE, PACKAGES, KubeBinariesError
+from go_programs import GoProgramError
+from kube_binaries import MODULE, PACKAGES
 
 
 @pytest.fixture
@@ -67,22 +68,20 @@ def test_what_is_nowhere_is_built_into_the_cache(path: Path, tmp_path: Path) -> 
 
 
 def test_without_go_the_message_says_what_to_do(path: Path) -> None:
-    with pytest.raises(
-        KubeBinariesError, match=r"^There is no etcd: set KUBEBUILDER_ASSETS .* or install Go"
-    ):
+    with pytest.raises(GoProgramError, match=r"^There is no etcd: set KUBEBUILDER_ASSETS .* or install Go"):
         kube_binaries.find(print)
 
 
 def test_a_build_that_fails_says_why_and_leaves_nothing(path: Path, tmp_path: Path) -> None:
     program(path, "go", "echo 'dial tcp: no route to host' >&2; exit 1")
 
-    with pytest.raises(KubeBinariesError, match=r"etcd cannot be built \(dial tcp: no route to host\)"):
+    with pytest.raises(GoProgramError, match=r"etcd cannot be built \(dial tcp: no route to host\)"):
         kube_binaries.find(print)
 
     assert list((tmp_path / "cache/steelyard/kube/bin").iterdir()) == []
 
 
 def test_the_packages_are_the_tools_of_the_module() -> None:
-    tools = re.search(r"^tool \((.*?)^\)", (MODULE / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
+    tools = re.search(r"^tool \((.*?)^\)", (MODULE.folder / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
 
     assert tools and set(tools[1].split()) == set(PACKAGES.values())

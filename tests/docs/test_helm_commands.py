@@ -1,0 +1,47 @@
+"""Helm's commands on the pages install what the pages say."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.charts import Render, only
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+CHART = "charts/steelyard"
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """The page and the words of each command that installs or upgrades the chart."""
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", "").splitlines():
+                if line.startswith(("helm install ", "helm upgrade ")):
+                    yield page.name, shlex.split(line, comments=True)
+
+
+def test_there_are_some() -> None:
+    assert {page for page, _ in commands()} >= {"install.md", "kubernetes.md"}
+
+
+@pytest.mark.parametrize("words", [words for _, words in commands()], ids=" ".join)
+def test_a_command_renders_all_in_its_namespace(render: Render, words: list[str]) -> None:
+    _, verb, release, chart, *more = words
+    namespace = more[more.index("--namespace") + 1]
+    chosen = [word for at, word in enumerate(more) if "--set" in (word, *more[at - 1 : at])]
+
+    objects = render(*chosen, release=release, namespace=namespace)
+
+    assert chart == CHART
+    assert {one["metadata"].get("namespace", namespace) for one in objects} == {namespace}
+    assert (verb == "install") == ("--reuse-values" not in more)
+
+
+def test_the_forwarded_port_is_that_of_the_service(render: Render) -> None:
+    (words,) = set(re.findall(r"service/(\S+) (\d+)$", (ROOT / "docs" / "kubernetes.md").read_text(), re.M))
+    service = only(render(), "Service", words[0])
+
+    assert service["spec"]["ports"][0]["port"] == int(words[1])

@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel images e2e bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel images e2e e2e-full bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ images: ## Build both images with docker, podman or buildah, whichever is there
 
 e2e: $(ENV) ## The whole product in a real cluster: $$KUBECONFIG's, else kind, else ../shared/cluster
 	$(BIN)/pytest tests/e2e $(ARGS)
+
+e2e-full: $(ENV) ## The same and what takes long: upgrades, evictions, outages; writes docs/e2e.md
+	$(BIN)/pytest tests/e2e --full --report docs/e2e.md $(ARGS)
 
 bench: $(ENV) ## Measure the gateway beside its rivals (ARGS=--help says what can be chosen)
 	@PYTHONPATH=hack $(BIN)/python -m bench $(ARGS)

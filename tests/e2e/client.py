@@ -2,6 +2,7 @@
 
     ask URL REQUESTS       asks each request once, and prints the answers as a list
     load URL MODEL TOKENS  asks without a pause until SIGTERM, then prints how many answers came how
+    rate URL MODEL NUMBER  asks so many times a second until SIGTERM, then prints the same
 
 Nothing here asks twice, as a client's retry would hide what the tests look for.
 """
@@ -10,6 +11,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent import futures
@@ -25,6 +27,9 @@ WHOLE, TOLD, CUT, FAILED = "whole", "told", "cut", "failed"
 
 STREAMS, OTHERS = 4, 1
 """Workers of a load. Shared evenly by two gateways, each for itself, both of two pods have streams."""
+
+RATE_WORKERS = 8
+"""Of a steady rate: each with a connection of its own."""
 
 TIMEOUT_SECONDS = 60.0
 
@@ -47,6 +52,31 @@ def ask(url: str, requests: str) -> None:
                 {"status": answer.status_code, "headers": dict(answer.headers), "text": answer.text}
             )
     _tell(json.dumps(answers))
+
+
+def rate(url: str, model: str, number: str) -> None:
+    """Ask for short answers, so many a second whatever becomes of them, until SIGTERM."""
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in every thread made here
+    begun, ending, pause = threading.Semaphore(0), threading.Event(), RATE_WORKERS / float(number)
+
+    def work(nth: int) -> Counter[str]:
+        tally = Counter[str]()
+        due = time.monotonic() + nth * pause / RATE_WORKERS
+        with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS) as client:
+            while not ending.wait(max(due - time.monotonic(), 0)):
+                tally[_at_once(client, body, begun.release)] += 1
+                begun.release()
+                due += pause
+        return tally
+
+    with futures.ThreadPoolExecutor(RATE_WORKERS) as pool:
+        working = [pool.submit(work, nth) for nth in range(RATE_WORKERS)]
+        begun.acquire()
+        _tell(BEGUN)
+        signal.sigwait([signal.SIGTERM])
+        ending.set()
+    _tell(json.dumps(sum((one.result() for one in working), Counter())))
 
 
 def load(url: str, model: str, tokens: str) -> None:
@@ -108,7 +138,5 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "ask":
-        ask(*sys.argv[2:])
-    else:
-        load(*sys.argv[2:])
+    verbs: dict[str, Callable[..., None]] = {"ask": ask, "load": load, "rate": rate}
+    verbs[sys.argv[1]](*sys.argv[2:])

@@ -53,6 +53,8 @@ class Cluster:
     """A kubectl."""
     build: Callable[[str, list[str]], None]
     """Builds an image of this name with these words of `docker build`, and makes it known to the nodes."""
+    api_server_pid: int | None = None
+    """The process of the API server, where it is one that can be held up."""
 
     def kubectl(
         self, *words: str, stdin: str = "", check: bool = True, seconds: float = COMMAND_SECONDS
@@ -115,7 +117,8 @@ def _shared() -> Iterator[Cluster]:
         _run(str(SHARED / "build-image"), "--tag", name, *words)
 
     try:
-        yield Cluster(Path(kubeconfig), kubectl, build)
+        pid, _ = (Path(kubeconfig).parent / "pids" / "kube-apiserver").read_text().split()
+        yield Cluster(Path(kubeconfig), kubectl, build, int(pid))
     finally:
         if not was_up:
             _run(str(SHARED / "down"))

@@ -3,15 +3,48 @@
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from e2e import clusters, images
+from e2e import clusters, images, installation, report
 from e2e.clusters import Cluster, ClusterError, NoClusterError
+from e2e.installation import NAMESPACE, RUN_SECONDS, Record
+
+_FIGURES: list[tuple[str, str, str]] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="run also what takes long (make e2e-full)")
+    parser.addoption("--report", type=Path, help="write the figures of the run into this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes (leave out with -m 'not slow')")
+    config.addinivalue_line("markers", "full: runs with --full only")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long is left out unless it is asked for."""
+    if not config.getoption("--full", default=False):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the report where one is asked for."""
+    path: Path | None = session.config.getoption("--report", default=None)
+    if path is not None:
+        path.write_text(
+            report.text(_FIGURES, session.testscollected - session.testsfailed, session.testsfailed)
+        )
+
+
+@pytest.fixture(scope="session")
+def record() -> Record:
+    """Who takes a figure for the report."""
+    return lambda what, figure, must: _FIGURES.append((what, figure, must))
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +58,23 @@ def cluster() -> Iterator[Cluster]:
         if "CI" in os.environ and not isinstance(error, NoClusterError):
             raise
         pytest.skip(f"needs a cluster with real pods. {error}")
+
+
+@pytest.fixture(scope="session")
+def steelyard(cluster: Cluster, record: Record) -> Iterator[Cluster]:
+    """The cluster with Steelyard and two models in it; the last tests, in test_removal, remove it."""
+    with installation.installed(cluster, record):
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def measured(steelyard: Cluster) -> Cluster:
+    """The same, with both models measured, one after the other."""
+    for backend in (installation.BRITTLE, installation.LASTING):
+        name = installation.profile_name(backend)
+        steelyard.wait(NAMESPACE, f"mprof/{name}", "create")
+        steelyard.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded", 2 * RUN_SECONDS)
+    return steelyard
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,14 @@ PRE_STOP_SECONDS = 15
 PROFILE_TOKENS = 5000
 """For a run: some of the suite's rounds, and not all of them, as they would take minutes."""
 
+RUN_SECONDS = 200.0
+"""For a run of the profiler; one was seen to take less than a minute."""
+
+Record = Callable[[str, str, str], None]
+"""Takes for the report what was measured, the figure, and what it must be."""
+
+HELLO = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}
+
 SAMPLES = REPOSITORY / "manifests" / "samples" / "kubernetes"
 
 
@@ -64,7 +73,7 @@ def install(cluster: Cluster, *words: str) -> str:
 
 
 @contextmanager
-def installed(cluster: Cluster) -> Iterator[None]:
+def installed(cluster: Cluster, record: Record) -> Iterator[None]:
     """Have Steelyard in the cluster, two models with two pods each, their backends, and the sample policy."""
     cluster.kubectl("delete", "namespaces", "-l", OF_THE_TESTS)
     found = cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found")
@@ -73,8 +82,13 @@ def installed(cluster: Cluster) -> Iterator[None]:
         cluster.kubectl("create", "namespace", NAMESPACE)
         cluster.kubectl("label", "namespace", NAMESPACE, OF_THE_TESTS)
         cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        begun = time.monotonic()
         install(cluster)
+        record("`helm install --wait` to Ready", f"{time.monotonic() - begun:.0f} s", "≤ 60 s")
         _apply_models(cluster)
+        (answer,) = ask(cluster, {"path": "/v1/chat/completions", "body": {"model": "auto", **HELLO}})
+        assert answer["status"] == 200, answer
+        record("from there to an answer of `auto`", f"{time.monotonic() - begun:.0f} s", "≤ 300 s")
         yield
     finally:
         # Pods first: a namespace is looked at again after half the longest grace period of a pod in it.
@@ -161,8 +175,17 @@ def ask(cluster: Cluster, *requests: dict[str, Any], url: str = URL) -> list[Any
 
 def begin_load(cluster: Cluster, backend: str, tokens: int) -> str:
     """Have a client pod ask a backend for such answers without a pause; the pod's name, once some began."""
+    return _begin(cluster, "load", f"{pods.MODEL}@{backend}", str(tokens))
+
+
+def begin_rate(cluster: Cluster, model: str, per_second: int) -> str:
+    """Have a client pod ask so many times a second; the pod's name, once something was answered."""
+    return _begin(cluster, "rate", model, str(per_second))
+
+
+def _begin(cluster: Cluster, verb: str, *words: str) -> str:
     script = Path(client.__file__).read_text()
-    pod = pods.start_python(cluster, NAMESPACE, script, "load", URL, f"{pods.MODEL}@{backend}", str(tokens))
+    pod = pods.start_python(cluster, NAMESPACE, script, verb, URL, *words)
     cluster.kubectl("-n", NAMESPACE, "wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=60s")
     waiting.until(lambda: client.BEGUN in cluster.kubectl("-n", NAMESPACE, "logs", pod), f"the load of {pod}")
     return pod

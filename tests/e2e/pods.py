@@ -4,9 +4,11 @@
 """
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 from e2e import images
+from e2e import quick_engine as quick_engine_script
 from e2e.clusters import Cluster
 
 MODEL = "smollm2-135m-instruct"
@@ -34,12 +36,28 @@ _CONTAINER_SECURITY = {
 def model(name: str, *, replicas: int = 1, pre_stop_seconds: int = 0) -> tuple[dict[str, Any], ...]:
     """A Deployment of a real model and its Service; for `pre_stop_seconds` a deleted pod still answers."""
     container: dict[str, Any] = {
-        "name": "model",
         "image": images.MODEL,
+        "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1Gi"}},
+    }
+    return _served(name, container, replicas, pre_stop_seconds)
+
+
+def quick_engine(name: str, model: str) -> tuple[dict[str, Any], ...]:
+    """A Deployment of an engine that answers at once, and its Service."""
+    script = Path(quick_engine_script.__file__).read_text()
+    words = ["python", "-c", script, model, str(MODEL_PORT)]
+    return _served(name, {"image": images.OPERATOR, "command": words}, 1, 0)
+
+
+def _served(
+    name: str, container: dict[str, Any], replicas: int, pre_stop_seconds: int
+) -> tuple[dict[str, Any], ...]:
+    container = {
+        "name": "model",
         "ports": [{"name": "http", "containerPort": MODEL_PORT}],
         "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1Gi"}},
         "securityContext": _CONTAINER_SECURITY,
+        **container,
     }
     if pre_stop_seconds:
         container["lifecycle"] = {"preStop": {"sleep": {"seconds": pre_stop_seconds}}}

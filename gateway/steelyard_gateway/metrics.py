@@ -198,8 +198,9 @@ class Metrics:
             "Requests that wait for a slot of maxConcurrency, or for a model's turn on an Ollama.",
             labels=["backend"],
         )
-        for backend, count in admission.waiting().items():
-            queued.add_metric([backend], count)
+        waiting = admission.waiting()
+        for backend in admission.waits:
+            queued.add_metric([backend], waiting[backend])
         waits = CounterMetricFamily(
             "steelyard_queue_waits", "Requests that began to wait for one.", labels=["backend"]
         )

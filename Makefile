@@ -38,7 +38,8 @@ format: $(ENV) ## Format, and mend what lint can mend
 crds: $(ENV) ## Write crds/ anew from the types
 	$(BIN)/steelyard crds --directory crds
 
-manifests: crds ## Write the chart's README and definitions and manifests/install.yaml anew (needs Helm or Go)
+manifests: crds ## Write the chart's README, dashboards and definitions and manifests/install.yaml anew (needs Helm or Go)
+	$(BIN)/python hack/dashboards.py
 	$(BIN)/python hack/chart_docs.py
 	$(BIN)/python hack/install_manifest.py
 

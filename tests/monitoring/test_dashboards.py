@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import dashboards
+import helm_binary
 import metric_docs
 from fakes import cluster_gateway, engines, operated, watched
 from fakes.operated import Operated
@@ -29,6 +30,7 @@ QUERIES = {
     for index, query in enumerate(panel.queries)
 }
 MODEL = "tiny"
+RULES = helm_binary.CHART / "files" / "alerts.yaml"
 
 
 @dataclass
@@ -39,6 +41,8 @@ class Seen:
     """The numbers that each expression gave."""
     namespaces: list[str] = field(default_factory=list)
     """What the variable of that name could be."""
+    models: list[str] = field(default_factory=list)
+    """Of which there are times in OpenTelemetry's names."""
 
     def ask(self, up: Prometheus) -> None:
         """Ask all that dashboards ask."""
@@ -47,6 +51,9 @@ class Seen:
         asked = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"])
         assert asked
         self.namespaces = up.label_values(*asked.groups())
+        self.models = up.label_values(
+            "gen_ai_server_request_duration_seconds_bucket", "gen_ai_response_model"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +71,7 @@ def seen(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Seen:
             }
             await _work(world, engine.port, 1)
             await asyncio.to_thread(fleet.traffic)
-            with prometheus.prometheus(programs, folder, targets) as up:
+            with prometheus.prometheus(programs, folder, targets, RULES) as up:
                 await asyncio.to_thread(up.wait_for_scrapes, 2)
                 await _work(world, engine.port, 2)
                 await asyncio.to_thread(fleet.traffic)
@@ -158,3 +165,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: Dashboard) -
 
 def test_the_variable_of_namespaces_finds_them(seen: Seen) -> None:
     assert seen.namespaces == [prometheus.NAMESPACE]
+
+
+def test_times_are_recorded_in_opentelemetrys_names(seen: Seen) -> None:
+    assert {watched.BIG, watched.SMALL} <= set(seen.models)

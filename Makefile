@@ -38,12 +38,14 @@ format: $(ENV) ## Format, and mend what lint can mend
 crds: $(ENV) ## Write crds/ anew from the types
 	$(BIN)/steelyard crds --directory crds
 
-manifests: crds ## Write the chart's README and definitions and manifests/install.yaml anew (needs Helm or Go)
+manifests: crds ## Write the chart's README, dashboards and definitions and manifests/install.yaml anew (needs Helm or Go)
+	$(BIN)/python hack/dashboards.py
 	$(BIN)/python hack/chart_docs.py
 	$(BIN)/python hack/install_manifest.py
 
-docs: $(ENV) ## Write the tables of fields and the picture in docs/ anew
+docs: $(ENV) ## Write the tables of fields and of metrics and the picture in docs/ anew
 	$(BIN)/python hack/api_docs.py
+	$(BIN)/python hack/metric_docs.py
 	$(BIN)/python hack/decision_picture.py
 
 constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into constraints.txt

@@ -1,6 +1,7 @@
 """What the gateway tells Prometheus: what `recording` counted, and what is in force at the moment.
 
-Requests are counted in plain integers on the request path and turned into samples when scraped.
+Requests are counted in plain integers on the request path and turned into samples when scraped. The texts
+here become docs/metrics.md. Invariant: a model on an endpoint costs at most 60 series.
 """
 
 import time
@@ -22,7 +23,7 @@ from steelyard_gateway.admission import Admission
 from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.current import Current
 from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.recording import Histogram, Label, Recorder
+from steelyard_gateway.recording import Histogram, Recorder
 from steelyard_gateway.signals import Known
 
 if TYPE_CHECKING:  # loaded where there is a cluster
@@ -31,7 +32,7 @@ if TYPE_CHECKING:  # loaded where there is a cluster
 _MIB = 1_048_576
 
 SIGNALS = {
-    "engine_running": "Requests that the engine says it works on.",
+    "engine_running": "Requests that the engine says it works on; absent where unknown.",
     "engine_waiting": "Requests that the engine says wait in it.",
     "engine_cache_use_ratio": "Share of the engine's key-value cache that is in use.",
     "engine_output_tokens_per_second": "Speed of the engine, from its own count of tokens.",
@@ -79,10 +80,42 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of the moment."""
+        yield from self._counts()
+        timings = self._recorder.timings
+        yield _family(
+            "steelyard_request_duration_seconds",
+            "From the request to the end of the answer.",
+            ["model", "backend"],
+            _sums((label[1:], one.durations) for label, one in timings.items()),
+        )
+        yield _family(
+            "steelyard_time_to_first_byte_seconds",
+            "From the request to the first byte of the answer.",
+            ["model", "backend"],
+            _sums((label[1:], one.first_bytes) for label, one in timings.items()),
+        )
+        yield _family(
+            "steelyard_policy_request_duration_seconds",
+            "From the request to the end of the answer, of all requests of a policy.",
+            ["policy"],
+            _sums((label[:1], one.durations) for label, one in timings.items()),
+        )
+        yield _family(
+            "steelyard_overhead_seconds",
+            "What the gateway itself takes of a request's time: parsing and deciding.",
+            [],
+            {(): self._recorder.overhead},
+        )
+        yield from self._gauges()
+        yield from self._brakes()
+
+    def _counts(self) -> Iterator[Metric]:
+        """Requests, attempts and tokens."""
         labels = ["policy", "model", "backend"]
         requests = CounterMetricFamily(
             "steelyard_requests",
-            "Requests that ended, by who answered and how.",
+            "Requests that ended, by who answered and how; policy is empty where a model was asked by name, "
+            "code where the answer was no error.",
             labels=[*labels, "path", "status", "code"],
         )
         counts: Counter[tuple[str, ...]] = Counter()
@@ -90,46 +123,28 @@ class Metrics:
             counts[(*series.label, series.path, str(series.status), series.code)] += series.count
         for values, count in counts.items():
             requests.add_metric(list(values), count)
-        yield requests
         attempts = CounterMetricFamily(
             "steelyard_attempts", "Endpoints that were tried for requests.", labels=labels
         )
-        timings = self._recorder.timings
-        for label, timing in timings.items():
-            attempts.add_metric(list(label), timing.attempts)
-        yield attempts
-        durations = {label: timing.durations for label, timing in timings.items()}
-        yield _family(
-            "steelyard_request_duration_seconds", "From request to end of answer.", labels, durations
-        )
-        yield _family(
-            "steelyard_time_to_first_byte_seconds",
-            "From request to first byte of the answer.",
-            labels,
-            {label: timing.first_bytes for label, timing in timings.items()},
-        )
         tokens = CounterMetricFamily(
             "steelyard_tokens",
-            "Tokens of answers, as engines told them or estimated; cached ones are part of the prompt's.",
+            "Tokens: direction is prompt, completion or cached (a part of prompt), source is told by engines "
+            "or estimated.",
             labels=[*labels, "direction", "source"],
         )
-        for label, timing in timings.items():
+        for label, timing in self._recorder.timings.items():
+            attempts.add_metric(list(label), timing.attempts)
             for source, every in (("told", timing.told), ("estimated", timing.estimated)):
-                for direction, number in zip(("prompt", "completion", "cached"), every, strict=True):
-                    tokens.add_metric([*label, direction, source], number)
-        yield tokens
-        yield _family(
-            "steelyard_overhead_seconds",
-            "Time spent on parsing and deciding.",
-            [],
-            {(): self._recorder.overhead},
-        )
-        yield from self._gauges()
-        yield from self._brakes()
+                if any(every):
+                    for direction, number in zip(("prompt", "completion", "cached"), every, strict=True):
+                        tokens.add_metric([*label, direction, source], number)
+        yield from (requests, attempts, tokens)
 
     def _gauges(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily(
-            "steelyard_in_flight_requests", "Requests under way.", labels=["backend", "endpoint"]
+            "steelyard_in_flight_requests",
+            "Requests under way, of this gateway.",
+            labels=["backend", "endpoint"],
         )
         resting = GaugeMetricFamily(
             "steelyard_endpoint_resting",
@@ -153,12 +168,13 @@ class Metrics:
         yield age
         yield problems
         yield from self._source()
-        failures = CounterMetricFamily(
-            "steelyard_reload_failures", "Changes of the resources that were refused."
-        )
+        failures = CounterMetricFamily("steelyard_reload_failures", "Changes of the files that were refused.")
         failures.add_metric([], self._reload_failures)
         yield failures
-        lost = CounterMetricFamily("steelyard_lost_log_lines", "Log lines that could not be written.")
+        lost = CounterMetricFamily(
+            "steelyard_lost_log_lines",
+            "Log lines that could not be written: standard error was closed, or a disk full.",
+        )
         lost.add_metric([], self._recorder.lost_lines)
         yield lost
 
@@ -179,18 +195,21 @@ class Metrics:
         admission = self._admission
         queued = GaugeMetricFamily(
             "steelyard_queued_requests",
-            "Requests that wait for a slot of maxConcurrency.",
+            "Requests that wait for a slot of maxConcurrency, or for a model's turn on an Ollama.",
             labels=["backend"],
         )
-        for backend, count in admission.waiting().items():
-            queued.add_metric([backend], count)
+        waiting = admission.waiting()
+        for backend in admission.waits:
+            queued.add_metric([backend], waiting[backend])
         waits = CounterMetricFamily(
-            "steelyard_queue_waits", "Requests that began to wait for a slot.", labels=["backend"]
+            "steelyard_queue_waits", "Requests that began to wait for one.", labels=["backend"]
         )
         for backend, count in admission.waits.items():
             waits.add_metric([backend], count)
         refusals = CounterMetricFamily(
-            "steelyard_queue_refusals", "Requests that got no slot.", labels=["backend", "reason"]
+            "steelyard_queue_refusals",
+            "Requests that got none: reason is no_share, queue_full or late.",
+            labels=["backend", "reason"],
         )
         for (backend, reason), count in admission.refusals.items():
             refusals.add_metric([backend, reason], count)
@@ -202,10 +221,13 @@ class Metrics:
 
     def _source(self) -> Iterator[Metric]:
         age = GaugeMetricFamily(
-            "steelyard_gateway_resources_age_seconds", "Since the Kubernetes API server was last heard."
+            "steelyard_gateway_resources_age_seconds",
+            "Since the Kubernetes API server was last heard, of the kind where that is longest; up to a "
+            "minute while nothing changes; absent with files.",
         )
         connected = GaugeMetricFamily(
-            "steelyard_gateway_source_connected", "1 while changes of all resources in Kubernetes are told."
+            "steelyard_gateway_source_connected",
+            "1 while the Kubernetes API server tells all changes; absent with files.",
         )
         if self._kubernetes is not None:
             connected.add_metric([], float(self._kubernetes.connected()))
@@ -216,11 +238,17 @@ class Metrics:
         yield connected
 
 
+def _sums(parts: Iterable[tuple[tuple[str, ...], Histogram]]) -> Mapping[tuple[str, ...], Histogram]:
+    """The histograms of each label as one."""
+    sums: dict[tuple[str, ...], Histogram] = {}
+    for label, part in parts:
+        before = sums.get(label)
+        sums[label] = part if before is None else before.plus(part)
+    return sums
+
+
 def _family(
-    name: str,
-    text: str,
-    labels: list[str],
-    histograms: Mapping[Label, Histogram] | Mapping[tuple[()], Histogram],
+    name: str, text: str, labels: list[str], histograms: Mapping[tuple[str, ...], Histogram]
 ) -> HistogramMetricFamily:
     family = HistogramMetricFamily(name, text, labels=labels)
     for label, histogram in histograms.items():

@@ -54,6 +54,13 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def plus(self, other: "Histogram") -> "Histogram":
+        """The values of both; `other` has the same bounds."""
+        both = Histogram(self.bounds)
+        both.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        both.total = self.total + other.total
+        return both
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by upper bound, as Prometheus has them."""
         running, rows = 0, []

@@ -1,4 +1,7 @@
-"""What the operator counts, in Prometheus' text format. Labels come from kinds and fixed words only."""
+"""What the operator counts, in Prometheus' text format. Labels come from kinds and fixed words only.
+
+The texts here become docs/metrics.md.
+"""
 
 from collections.abc import Callable
 
@@ -12,13 +15,16 @@ class Metrics:
         registry = self._registry = CollectorRegistry()
         self._reconciles = Histogram(
             "steelyard_operator_reconcile_seconds",
-            "Time to reconcile one object.",
+            "Time of a look at one object.",
             ["kind"],
             registry=registry,
             buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
         )
         self._writes = Counter(
-            "steelyard_operator_status_writes_total", "Statuses written.", ["kind"], registry=registry
+            "steelyard_operator_status_writes_total",
+            "Statuses that were written.",
+            ["kind"],
+            registry=registry,
         )
         self._failures = Counter(
             "steelyard_operator_api_failures_total",
@@ -27,11 +33,14 @@ class Metrics:
             registry=registry,
         )
         self._probes = Counter(
-            "steelyard_operator_probes_total", "Probes of engines.", ["result"], registry=registry
+            "steelyard_operator_probes_total",
+            "Probes of engines: result is ok or failed.",
+            ["result"],
+            registry=registry,
         )
         self._runs = Counter(
             "steelyard_operator_profiling_runs_total",
-            "Profiling runs that ended.",
+            "Profiling runs that ended: result is succeeded or failed.",
             ["result"],
             registry=registry,
         )

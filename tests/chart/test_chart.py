@@ -1,12 +1,16 @@
 """What the chart installs, and with which rights. That it works is tested in tests/kube and tests/e2e."""
 
+import json
 import subprocess
 from typing import Any
 
 import pytest
+import yaml
 
+import dashboards
 import helm_binary
 from fakes.charts import Render, environment, only, pod_of
+from panels import json_model
 from steelyard_gateway import draining
 from steelyard_gateway import settings as gateway_settings
 from steelyard_operator import settings as operator_settings
@@ -142,7 +146,35 @@ def test_the_traffic_and_the_metrics_have_services_of_their_own(render: Render) 
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         (service,) = [one for one in services if wanted <= one["metadata"]["labels"].items()]
         assert [one["name"] for one in service["spec"]["ports"]] == ["metrics"]
+        assert monitor["spec"]["endpoints"][0]["honorLabels"] is True, "`endpoint` is a label of ours"
     assert {one["metadata"]["name"] for one in monitors} == {OPERATOR, GATEWAY, AGENT}
+
+
+def test_the_rules_are_those_of_the_file_for_what_is_installed(render: Render) -> None:
+    every = yaml.safe_load((helm_binary.CHART / "files" / "alerts.yaml").read_text())["groups"]
+    words = "monitoring.prometheusRule.enabled=true,monitoring.prometheusRule.labels.team=ml"
+
+    def groups(more: str) -> list[dict[str, Any]]:
+        rules = only(render("--set", words + more), "PrometheusRule", "steelyard-rules")
+        assert rules["metadata"]["labels"]["team"] == "ml"
+        found: list[dict[str, Any]] = rules["spec"]["groups"]
+        return found
+
+    assert groups(",monitoring.prometheusRule.genAiNames=true") == every
+    assert groups("") == every[:2]
+    assert groups(",operator.enabled=false") == every[:1]
+    assert groups(",gateway.enabled=false") == every[1:2]
+
+
+def test_the_dashboards_are_whole_and_labelled_for_grafanas_sidecar(render: Render) -> None:
+    objects = render("--set", "monitoring.dashboards.enabled=true")
+
+    for dashboard in dashboards.ALL:
+        found = only(objects, "ConfigMap", f"steelyard-dashboard-{dashboard.name}")
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        [(file, text)] = found["data"].items()
+        assert file == f"steelyard-{dashboard.name}.json"
+        assert json.loads(text) == json_model(dashboard)
 
 
 def test_with_network_policies_only_who_is_named_reaches_metrics(render: Render) -> None:

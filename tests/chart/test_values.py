@@ -19,7 +19,11 @@ VALUES: dict[str, Any] = yaml.safe_load(chart_docs.VALUES.read_text())
 EVERYTHING = {
     "agent": {"enabled": True},
     "networkPolicy": {"enabled": True},
-    "monitoring": {"serviceMonitor": {"enabled": True}},
+    "monitoring": {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True, "genAiNames": True},
+        "dashboards": {"enabled": True},
+    },
     "gateway": {
         "autoscaling": {"enabled": True},
         "ingress": {"enabled": True},

@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,14 +13,6 @@ from steelyard.files import reading
 from steelyard.routing.compiling import compile_table
 from steelyard_cli import __main__ as command_line
 from steelyard_gateway import errors, parsing, paths, router, settings
-from steelyard_gateway.admission import Admission
-from steelyard_gateway.budget import RetryBudget
-from steelyard_gateway.current import Current
-from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.metrics import Metrics
-from steelyard_gateway.recording import Recorder
-from steelyard_gateway.shares import Fleet
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -134,17 +125,3 @@ def test_every_error_code_is_on_the_gateways_page() -> None:
 
     assert router.NoModelCan.code in codes
     assert {code for code in codes if code not in GATEWAY.read_text()} == set()
-
-
-def test_the_metrics_on_the_gateways_page_are_those_that_it_exposes() -> None:
-    admission = Admission(Deadlines(), lambda: 0.0, Fleet())
-    metrics = Metrics(
-        Current(), LiveEndpoints(lambda: 0.0), Recorder(BytesIO()), admission, RetryBudget(), now=lambda: 0.0
-    )
-    exposed = {
-        f"{one.name}_total" if one.type == "counter" else one.name
-        for one in metrics.collect()
-        if one.name.startswith("steelyard_")
-    }
-
-    assert set(re.findall(r"^\| `(steelyard_\w+)`", GATEWAY.read_text(), re.MULTILINE)) == exposed

@@ -115,6 +115,8 @@ class Operated:
     """The API server."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     """Set: the operator ends."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """What it counts."""
 
     async def until(self, what: Callable[[], object], seconds: float = 10.0) -> None:
         """Return once this holds."""
@@ -197,7 +199,7 @@ async def _told(
     chosen = replace(_SETTINGS, **settings)
     operated = Operated(api)
     async with _leading(url, chosen) as (lease, client), Prober() as prober, asyncio.TaskGroup() as tasks:
-        active = _Active(chosen, {"KUBECONFIG": kubeconfig}, lease, client, prober, Metrics(), **pace)
+        active = _Active(chosen, {"KUBECONFIG": kubeconfig}, lease, client, prober, operated.metrics, **pace)
         tasks.create_task(active.serve(operated.stop), name="operator")
         try:
             await tale(operated)

@@ -12,7 +12,7 @@ from kube import strangers, waiting
 from kube.control_plane import ControlPlane
 
 REPOSITORY = Path(__file__).parents[2]
-DEFINITIONS = (strangers.SERVICE_MONITOR, strangers.HTTP_ROUTE)
+DEFINITIONS = (strangers.SERVICE_MONITOR, strangers.PROMETHEUS_RULE, strangers.HTTP_ROUTE)
 
 
 @pytest.fixture(scope="module")

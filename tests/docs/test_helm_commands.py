@@ -10,7 +10,7 @@ import pytest
 from fakes.charts import Render, only
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 CHART = "charts/steelyard"
 
 
@@ -20,11 +20,13 @@ def commands() -> Iterator[tuple[str, list[str]]]:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
             for line in block.replace("\\\n", "").splitlines():
                 if line.startswith(("helm install ", "helm upgrade ")):
-                    yield page.name, shlex.split(line, comments=True)
+                    yield page.relative_to(ROOT).as_posix(), shlex.split(line, comments=True)
 
 
 def test_there_are_some() -> None:
-    assert {page for page, _ in commands()} >= {"install.md", "kubernetes.md"}
+    pages = {"docs/install.md", "docs/kubernetes.md", "examples/vllm/README.md"}
+
+    assert {page for page, _ in commands()} >= pages
 
 
 @pytest.mark.parametrize("words", [words for _, words in commands()], ids=" ".join)

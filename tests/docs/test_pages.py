@@ -24,7 +24,7 @@ from steelyard_gateway.recording import Recorder
 from steelyard_gateway.shares import Fleet
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 README, QUICKSTART, GATEWAY = ROOT / "README.md", ROOT / "docs/quickstart.md", ROOT / "docs/gateway.md"
 LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)

@@ -12,6 +12,8 @@ from fakes.charts import Render, only
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 CHART = "charts/steelyard"
+STRANGERS = ("open-webui/open-webui",)
+"""Charts of others, which are not rendered."""
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -19,7 +21,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
     for page in PAGES:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
             for line in block.replace("\\\n", "").splitlines():
-                if line.startswith(("helm install ", "helm upgrade ")):
+                if line.startswith(("helm install ", "helm upgrade ")) and line.split()[3] not in STRANGERS:
                     yield page.relative_to(ROOT).as_posix(), shlex.split(line, comments=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("core", "operator", "gateway", "cli", "tests", "hack", "docs", ".ci", ".github")
+FOLDERS = ("core", "operator", "gateway", "cli", "tests", "hack", "docs", "examples", ".ci", ".github")
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".txt", ".svg", ".json", ".cfg", ".sh", ""}
 MOST_LINES = 400
 REFUSED_NAMES = re.compile(r"^(utils?|helpers?|common|managers?|base(_.*)?)$")

@@ -15,7 +15,7 @@ from steelyard_cli import __main__ as command_line
 from steelyard_gateway import errors, parsing, paths, router, settings
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 README, QUICKSTART, GATEWAY = ROOT / "README.md", ROOT / "docs/quickstart.md", ROOT / "docs/gateway.md"
 LINK = re.compile(r"\]\((?!https?://)([^)#]*)(?:#([^)]+))?\)")
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)

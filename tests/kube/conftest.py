@@ -1,6 +1,7 @@
 """A real API server for the session, a namespace for each test."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def control_plane(binaries: KubeBinaries, tmp_path_factory: pytest.TempPathFacto
     """A control plane that knows the three kinds. Shared: leave it running."""
     with control_planes.running(binaries, tmp_path_factory.mktemp("control-plane"), DEFINITIONS) as up:
         yield up
+
+
+@pytest.fixture(scope="session")
+def own_address() -> str:
+    """An address of this machine that an EndpointSlice may hold."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("needs an address that is not loopback: this machine has none")
+        address: str = probe.getsockname()[0]
+        return address
 
 
 @pytest.fixture

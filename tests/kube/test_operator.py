@@ -1,12 +1,10 @@
 """The whole loop against a real API server, each program with exactly the rights that it is shipped with."""
 
 import json
-import socket
 from functools import partial
 from pathlib import Path
 
 import httpx
-import pytest
 import yaml
 
 from fakes.profiled_engine import ProfiledEngine
@@ -21,18 +19,6 @@ from steelyard.kube.kinds import Kind
 
 ONE = profiles.automatic_name("one", "m")
 """The profile that the operator makes for model m of backend one."""
-
-
-@pytest.fixture(scope="module")
-def own_address() -> str:
-    """An address of this machine that an EndpointSlice may hold."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("198.51.100.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("needs an address that is not loopback: this machine has none")
-        address: str = probe.getsockname()[0]
-        return address
 
 
 def test_what_kubectl_applies_is_measured_and_answers_auto_through_the_gateway(

@@ -22,6 +22,7 @@ COMMANDS = {
     "top": "show the endpoints of a gateway, live: queue, speed, cache, GPUs",
     "get": "print backends, profiles or policies as a table",
     "export": "write the resources of a namespace in a cluster as files",
+    "doctor": "check an installation in a cluster, and say what to do",
     "import": "write the resources of files into a cluster, with what was measured",
     "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from steelyard import settings
+from steelyard.api import crd
 from steelyard.api.backend import LLMBackend
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile
@@ -162,8 +163,8 @@ class _Writing:
 
     async def _put_status(self, kind: Kind, one: _Ours, there: Object) -> str:
         """What became of the status."""
-        status = plain.to_plain(one).get("status")
-        if not status:
+        status = plain.to_plain(one).get("status", {})
+        if status.keys() <= crd.UNSEEN.keys():
             return "written; the files tell no status of it"
         for _ in range(MOST_TRIES):
             if _knows_better(there.get("status") or {}, one):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fakes.profiled_engine import ProfiledEngine
+from kube import waiting
 from kube.control_plane import ControlPlane
 from kube.fake_kubelet import FakeKubelet
 from kube.programs import Programs
@@ -89,7 +90,7 @@ def test_measurements_survive_and_no_model_is_measured_again(
     file = exported(steelyard, space.namespace, tmp_path / "all.yaml")
     jobs = {job["metadata"]["name"] for job in space.all(kinds.JOB)}
     space.delete(kinds.LLM_BACKEND, "b")
-    space.delete(kinds.MODEL_PROFILE, name)
+    waiting.until(lambda: not space.all(kinds.MODEL_PROFILE), "the profile to go with its backend")
 
     with run.operator(identity="two") as operator:
         operator.wait_until_active()

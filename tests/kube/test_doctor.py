@@ -100,6 +100,17 @@ def test_a_whole_installation_is_well(control_plane: ControlPlane, installed: Sp
         assert len(lines(told, subject)) == 1, (subject, told)
 
 
+def test_without_a_namespace_the_whole_cluster_is_looked_at(installed: Space, doctor: Doctor) -> None:
+    installed.backend("b", "http://127.0.0.1:9")
+
+    _, told = doctor(None, "--namespace=")
+
+    here = installed.namespace
+    assert lines(told, f"operator {here}/steelyard-operator: 0/2 pods ready")
+    assert lines(told, f"LLMBackend {here}/b: no operator has written a status")
+    assert lines(told, "your rights: you may read and change backends, profiles and policies in all")
+
+
 def test_pods_that_do_not_run_say_why(control_plane: ControlPlane, installed: Space, doctor: Doctor) -> None:
     pods = installed.all(kinds.POD)
     waits = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}

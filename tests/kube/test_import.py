@@ -186,3 +186,36 @@ def test_files_of_several_namespaces_are_refused(steelyard: Steelyard, tmp_path:
 
     assert (status, out) == (1, "")
     assert err == "the files hold several namespaces (a, b): import each by itself\n"
+
+
+def test_a_file_that_is_not_there_is_told(steelyard: Steelyard, tmp_path: Path) -> None:
+    status, out, err = steelyard("import", str(tmp_path / "absent.yaml"))
+
+    assert (status, out) == (1, "")
+    assert "absent.yaml" in err and "does not exist" in err
+
+
+def test_without_the_right_to_write_statuses_specs_are_written_and_it_is_told(
+    control_plane: ControlPlane,
+    space: Space,
+    steelyard: Steelyard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    space.apply(kinds.MODEL_PROFILE, "p", {"backendRef": {"name": "b"}, "model": "m"})
+    status = measurement(40, "2026-11-01T10:00:00Z")
+    write_status(control_plane, space, kinds.MODEL_PROFILE, "p", status)
+    file = exported(steelyard, space.namespace, tmp_path / "all.yaml")
+    space.delete(kinds.MODEL_PROFILE, "p")
+    rights = "--verb=get,create,patch", "--resource=modelprofiles.steelyard.dev"
+    space.kubectl("create", "role", "editor", *rights)
+    account = f"--serviceaccount={space.namespace}:default"
+    space.kubectl("create", "rolebinding", "editor", "--role=editor", account)
+    editor = control_plane.service_account_kubeconfig(space.namespace, "default")
+    monkeypatch.setenv("KUBECONFIG", str(editor))
+
+    code, _, err = steelyard("import", str(file), "--namespace", space.namespace)
+
+    assert code == 1
+    assert "ModelProfile p: refused: 403 Forbidden" in err and "modelprofiles/status" in err
+    assert space.find(kinds.MODEL_PROFILE, "p")["spec"]["model"] == "m"

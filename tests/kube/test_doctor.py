@@ -1,7 +1,7 @@
 """`steelyard doctor` over a real API server: what it finds, and what it says to do."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,19 +49,25 @@ def patch_status(control_plane: ControlPlane, path: str, status: Json) -> None:
     assert answer.is_success, answer.text
 
 
-@pytest.fixture
-def installed(control_plane: ControlPlane, space: Space) -> Iterator[Space]:
-    """Both Deployments of install.yaml with their rights, in the test's namespace. Their pods are Pending."""
-    programs.grant(control_plane, space.namespace)
+def install(control_plane: ControlPlane, space: Space, *, everywhere: bool = False) -> None:
+    """Make both Deployments of install.yaml with their rights, in the test's namespace. Pods stay Pending."""
+    programs.grant(control_plane, space.namespace, everywhere=everywhere)
     for one in yaml.safe_load_all(MANIFEST.read_text()):
         if one["kind"] != "Deployment":
             continue
         one["metadata"]["namespace"] = space.namespace
         [container] = one["spec"]["template"]["spec"]["containers"]
-        container["env"].append({"name": "STEELYARD_NAMESPACE", "value": space.namespace})
+        if not everywhere:
+            container["env"].append({"name": "STEELYARD_NAMESPACE", "value": space.namespace})
         control_plane.admin.post(kinds.DEPLOYMENT.path(space.namespace), json=one).raise_for_status()
     space.made(kinds.POD, 4)
-    yield space
+
+
+@pytest.fixture
+def installed(control_plane: ControlPlane, space: Space) -> Space:
+    """The test's namespace, which both programs serve and no other one."""
+    install(control_plane, space)
+    return space
 
 
 def make_ready(control_plane: ControlPlane, space: Space) -> None:
@@ -141,6 +147,21 @@ def test_a_right_that_a_program_lacks_is_named(
     [line] = waiting.until(look, "a right that is lacking")  # the API server learns of roles after a moment
     assert f"list secrets in namespace {installed.namespace}; watch secrets" in line
     assert line.startswith("problem ")
+
+
+def test_an_operator_of_all_namespaces_needs_its_rights_in_all(
+    control_plane: ControlPlane, space: Space, doctor: Doctor
+) -> None:
+    install(control_plane, space, everywhere=True)
+    subject = f"rights of {space.namespace}/steelyard-operator"
+    whole = waiting.until(lambda: lines(doctor()[1], f"{subject}: the operator may do all"), "all rights")
+    assert whole[0].startswith("ok ")
+    binding = f"clusterrolebindings/steelyard-operator-{space.namespace}"
+    control_plane.admin.delete(f"/apis/rbac.authorization.k8s.io/v1/{binding}").raise_for_status()
+
+    [line] = waiting.until(lambda: lines(doctor()[1], f"{subject}: it may not"), "rights that are lacking")
+
+    assert "get llmbackends in all namespaces" in line
 
 
 def test_versions_that_differ_are_told(control_plane: ControlPlane, installed: Space, doctor: Doctor) -> None:

@@ -22,9 +22,17 @@ COMMANDS = {
     "top": "show the endpoints of a gateway, live: queue, speed, cache, GPUs",
     "get": "print backends, profiles or policies as a table",
     "export": "write the resources of a namespace in a cluster as files",
+    "doctor": "check an installation in a cluster, and say what to do",
+    "import": "write the resources of files into a cluster, with what was measured",
     "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
 }
-"""What each word does; the module of the same name holds it."""
+"""What each word does; the module of the same name holds it, or the one that MODULES names."""
+
+MODULES = {"import": "imports"}
+"""Words that no module can be called."""
+
+PROGRAM, PLUGIN = "steelyard", "kubectl steelyard"
+"""What users type: the command itself, or kubectl, which looks for `kubectl-steelyard`."""
 
 
 EXTRAS = {"kopf": "kubernetes", "pynvml": "agent", "h2": "agent"}
@@ -43,18 +51,23 @@ class Command(Protocol):
         ...
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def plugin() -> int:
+    """Run the command as kubectl's plugin; the exit status."""
+    return main(program=PLUGIN)
+
+
+def main(words: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run the command that these words name; the exit status."""
     words = sys.argv[1:] if words is None else words
     word = words[0] if words else ""
     if word in ("", "-h", "--help"):
-        sys.stdout.write(overview())
+        sys.stdout.write(overview(program))
         return 0 if word else 2
     if word not in COMMANDS:
-        sys.stderr.write(f"steelyard: {word!r} is no command; these are: {', '.join(COMMANDS)}\n")
+        sys.stderr.write(f"{program}: {word!r} is no command; these are: {', '.join(COMMANDS)}\n")
         return 2
     try:
-        status = _run(word, words[1:])
+        status = _run(program, word, words[1:])
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
@@ -65,26 +78,26 @@ def main(words: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
 
 
-def overview() -> str:
+def overview(program: str) -> str:
     """All commands in a line each."""
     lines = [f"  {word:<10}{text}" for word, text in COMMANDS.items()]
     return "\n".join(
-        ["usage: steelyard COMMAND …", "", *lines, "", "steelyard COMMAND --help says more.", ""]
+        [f"usage: {program} COMMAND …", "", *lines, "", f"{program} COMMAND --help says more.", ""]
     )
 
 
-def _run(word: str, words: Sequence[str]) -> int:
+def _run(program: str, word: str, words: Sequence[str]) -> int:
     try:
-        command = cast(Command, importlib.import_module(f"steelyard_cli.{word}"))
+        command = cast(Command, importlib.import_module(f"steelyard_cli.{MODULES.get(word, word)}"))
     except ModuleNotFoundError as missing:
         if missing.name not in EXTRAS:
             raise
         sys.stderr.write(
-            f"steelyard {word} needs {missing.name}: pip install 'steelyard[{EXTRAS[missing.name]}]'\n"
+            f"{program} {word} needs {missing.name}: pip install 'steelyard[{EXTRAS[missing.name]}]'\n"
         )
         return 1
     text = COMMANDS[word]
-    parser = argparse.ArgumentParser(prog=f"steelyard {word}", description=f"{text[0].upper()}{text[1:]}.")
+    parser = argparse.ArgumentParser(prog=f"{program} {word}", description=f"{text[0].upper()}{text[1:]}.")
     command.add_arguments(parser, os.environ)
     return command.main(parser.parse_args(words))
 

@@ -232,11 +232,16 @@ def _resources(stated: JobResources) -> dict[str, dict[str, str]]:
 
 def owner(of: ModelProfile | LLMBackend, api_version: str) -> Object:
     """The reference by which an object goes when this one does, and does not hold it up."""
+    return owner_reference(api_version, of.kind, of.name, of.metadata.uid)
+
+
+def owner_reference(api_version: str, kind: str, name: str, uid: str) -> Object:
+    """The same for an object of which no more is known."""
     return {
         "apiVersion": api_version,
-        "kind": of.kind,
-        "name": of.name,
-        "uid": of.metadata.uid,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
     }

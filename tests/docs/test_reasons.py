@@ -8,8 +8,7 @@ import pytest
 from steelyard_operator import facts, profiles
 
 ROOT = Path(__file__).parents[2]
-API, PAGE = ROOT / "docs" / "api", ROOT / "docs" / "kubernetes.md"
-OLLAMA = ROOT / "docs" / "ollama.md"
+API = ROOT / "docs" / "api"
 OPERATOR, PROFILER = ROOT / "operator" / "steelyard_operator", ROOT / "operator" / "steelyard_profiler"
 ROUTING, GATEWAY = ROOT / "core" / "steelyard" / "routing", ROOT / "gateway" / "steelyard_gateway"
 MEMORY = ROOT / "core" / "steelyard" / "memory"
@@ -96,20 +95,3 @@ def told(page: Path) -> Pairs:
 )
 def test_the_reasons_of_a_kind_are_those_that_the_code_gives(page: str, given: Pairs) -> None:
     assert told(API / f"{page}.md") == given
-
-
-def test_the_reasons_of_memory_are_on_the_page_of_ollama() -> None:
-    [table] = re.findall(r"^\| reason \| \|\n\|---\|---\|\n((?:\|.*\n)+)", OLLAMA.read_text(), re.M)
-
-    told = {("Loaded", row.split("|")[1].strip()) for row in table.splitlines()}
-    assert told == facts_in(OPERATOR / "keepers.py") | of_memory()
-
-
-def test_what_to_do_is_told_for_every_failure_of_a_job() -> None:
-    [table] = re.findall(r"^\| Succeeded=False \|.*\n\|---\|---\|\n((?:\|.*\n)+)", PAGE.read_text(), re.M)
-    reasons = {
-        ("Succeeded", word) for row in table.splitlines() for word in row.split("|")[1].strip().split(", ")
-    }
-    on_files_only = ("Succeeded", "NoModels")  # a Job asks for no list of models
-
-    assert reasons == of_runs() - {on_files_only}

@@ -18,6 +18,10 @@ from steelyard.api.rules import VALIDATIONS
 GROUP = "steelyard.dev"
 VERSION = "v1alpha1"
 
+UNSEEN = {"observedGeneration": 0}
+"""The status of an object that no operator has seen yet. By kstatus (https://pkg.go.dev/sigs.k8s.io/cli-utils),
+as Flux has it, an object without observedGeneration and without conditions would be ready."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -152,7 +156,7 @@ def _schema(kind: type[BaseModel]) -> dict[str, Any]:
             "kind": {"type": "string", "description": "The kind."},
             "metadata": {"type": "object"},
             "spec": making.field(parts["spec"], with_defaults=True),
-            "status": making.field(parts["status"], with_defaults=False),
+            "status": {**making.field(parts["status"], with_defaults=False), "default": UNSEEN},
         },
     }
 

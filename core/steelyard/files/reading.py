@@ -7,7 +7,7 @@ Rule 3. A file that vanishes between listing and reading was being replaced: it 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,8 +83,19 @@ class Loaded:
 
 def load(directory: Path) -> Loaded:
     """All resources of a directory, its subfolders not entered; raises FilesError with every problem."""
+    return _loaded(_files(directory))
+
+
+def load_file(path: Path) -> Loaded:
+    """All resources of one file, whatever its suffix; raises FilesError with every problem."""
+    if not path.exists():
+        raise FilesError([Problem(path, 0, "", "does not exist")])
+    return _loaded([path])
+
+
+def _loaded(paths: Iterable[Path]) -> Loaded:
     loading = _Loading()
-    for path in _files(directory):
+    for path in paths:
         loading.read(path)
     if loading.problems:
         raise FilesError(sorted(loading.problems, key=_by_place))

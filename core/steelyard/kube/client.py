@@ -12,6 +12,8 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
 import httpx
@@ -62,6 +64,16 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """What an API server tells of itself."""
+
+    version: str
+    """Its version, as v1.36.0."""
+    clock: datetime | None
+    """Its time as it answered, to the second; None where it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Request:
     method: str
     path: str
@@ -103,6 +115,12 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
+
+    async def server(self) -> Server:
+        """The API server's version and clock."""
+        async with self._open(_Request("GET", "/version")) as response:
+            told = _decoded(await response.aread())
+            return Server(str(told.get("gitVersion", "")), _moment(response.headers.get("date")))
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Object:
         """The object; raises NotFound."""
@@ -295,6 +313,14 @@ def _decoded(body: bytes) -> Object:
     if not isinstance(value, dict):
         raise errors.Unreachable("the answer is not an API server's: it is not an object")
     return value
+
+
+def _moment(date: str | None) -> datetime | None:
+    """The time of a Date header (RFC 9110, section 5.6.7); None where there is none that can be read."""
+    try:
+        return parsedate_to_datetime(date) if date else None
+    except ValueError:
+        return None
 
 
 def _typed(kind: Kind, value: Object) -> Object:

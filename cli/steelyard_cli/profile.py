@@ -21,6 +21,8 @@ from steelyard.api.measuring import Suite
 from steelyard.api.meta import LocalObjectRef, ObjectMeta
 from steelyard.api.profile import ModelProfile, ModelProfileSpec, ModelProfileStatus, automatic_name
 from steelyard.api.resources import ResourceSet
+from steelyard.egress import flags
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.files import reading, writing
 from steelyard.files.problems import FilesError
 from steelyard.files.reading import Loaded
@@ -46,6 +48,8 @@ class Options:
     """Instead of the profile's own suite."""
     seed: int | None = None
     """Instead of the profile's own seed."""
+    egress: Egress = DIRECT
+    """How engines outside are reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
     add(parser, "--model", environment, "only this model; needed for External backends", default="")
     add(parser, "--suite", environment, f"one of {', '.join(Suite)}; default: the profile's", default="")
     add(parser, "--seed", environment, "seed of the probes; default: the profile's", default="")
+    flags.add_arguments(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -78,6 +83,7 @@ def main(arguments: argparse.Namespace) -> int:
             model=arguments.model or None,
             suite=Suite(arguments.suite) if arguments.suite else None,
             seed=settings.whole_number(0, 2**31 - 1)(arguments.seed) if arguments.seed else None,
+            egress=flags.read(arguments),
         )
     except (ValueError, argparse.ArgumentTypeError) as error:
         sys.stderr.write(f"steelyard profile: {error}\n")
@@ -193,7 +199,7 @@ class _Measuring:
 
     async def _reported_models(self, endpoint: Endpoint) -> Sequence[str] | Failure:
         """What the engine says it serves, kept in the backend's status."""
-        async with Drive(_target(self.backend, endpoint, "")) as drive:
+        async with Drive(_target(self.backend, endpoint, "", self.options.egress)) as drive:
             models = await drive.models()
         if isinstance(models, Failure):
             return models
@@ -209,7 +215,7 @@ class _Measuring:
         profile = self._profile(model)
         name = self.backend.name
         result = await profiling.profile(
-            _target(self.backend, endpoint, model),
+            _target(self.backend, endpoint, model, self.options.egress),
             profile.spec,
             lambda progress: self.on_progress(model, name, progress),
         )
@@ -250,7 +256,7 @@ def _endpoint(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
     raise endpoints.Unresolved("ResolvedRefs", "NoEndpoints", "No pod of its Service is ready: see its pods.")
 
 
-def _target(backend: LLMBackend, endpoint: Endpoint, model: str) -> Target:
+def _target(backend: LLMBackend, endpoint: Endpoint, model: str, egress: Egress) -> Target:
     exporter = backend.spec.metrics.gpu.url
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return Target(
@@ -258,6 +264,8 @@ def _target(backend: LLMBackend, endpoint: Endpoint, model: str) -> Target:
         model=model,
         authorization=endpoint.authorization,
         ca_pem=endpoint.ca_pem,
+        extra_pem=egress.ca_pem,
+        proxy=egress.proxy_for(endpoint.scheme, endpoint.host, endpoint.port, endpoint.location),
         server_name=endpoint.server_name,
         connect_seconds=endpoint.timeouts.connect_seconds,
         first_byte_seconds=endpoint.timeouts.first_byte_seconds,

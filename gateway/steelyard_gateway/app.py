@@ -83,7 +83,7 @@ class App:
         self._fleet = Fleet(own=settings.gateway_name, workers=settings.workers, worker=settings.worker_index)
         warmth = Warmth(time.monotonic)
         self._admission = Admission(self._deadlines, time.perf_counter, self._fleet, warmth)
-        self._client = Client(self._deadlines)
+        self._client = Client(self._deadlines, egress=settings.egress)
         self._live = LiveEndpoints(time.monotonic, self._admission.is_full, warmth, self._client.has_heard)
         self._recorder = Recorder(log)
         self._budget = RetryBudget()

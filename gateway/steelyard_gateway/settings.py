@@ -8,6 +8,8 @@ from pathlib import Path
 
 from steelyard import settings
 from steelyard.api.meta import DEFAULT_NAMESPACE
+from steelyard.egress import flags
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard_gateway import cors
 from steelyard_gateway.cors import Cors
 
@@ -47,6 +49,8 @@ class Settings:
     """The Service of the gateways, whose pods share what `maxConcurrency` allows; empty: this one has all."""
     gateway_name: str = ""
     """The name of this gateway's own pod there."""
+    egress: Egress = DIRECT
+    """How engines outside are reached."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -97,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         kind=_cors,
         default="",
     )
+    flags.add_arguments(parser, environment)
 
 
 def read(arguments: argparse.Namespace) -> Settings:
@@ -117,6 +122,7 @@ def read(arguments: argparse.Namespace) -> Settings:
         admin_fd=arguments.admin_fd,
         gateway_service=arguments.gateway_service,
         gateway_name=arguments.gateway_name or platform.node(),
+        egress=flags.read(arguments),
     )
 
 

@@ -17,8 +17,11 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.measuring import JobResources
 from steelyard.api.profile import ModelProfile
 from steelyard.api.signals import GpuExporter
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.kube.kinds import JOB, MODEL_PROFILE, Object
 from steelyard.routing.table import Endpoint
+from steelyard_operator import handing
+from steelyard_operator.handing import Handed
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 """Label of everything that the operator makes."""
@@ -52,6 +55,8 @@ _UNPRIVILEGED = {
     "readOnlyRootFilesystem": True,
 }
 
+_NO_SIDECARS = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+"""Annotations of the pod: a sidecar would outlive the run."""
 
 _RUN_ANNOTATION = "steelyard.dev/run"
 _BACKEND_ANNOTATION = "steelyard.dev/backend"
@@ -142,10 +147,12 @@ def manifest(
     image: str,
     ca_in_secret: bool = False,
     exporter: GpuExporter | None = None,
+    egress: Egress = DIRECT,
 ) -> Object:
     """The Job of the profile's next run, which measures its model at this endpoint.
 
     `ca_in_secret`: what tls.caRef names is a Secret, not a ConfigMap. `exporter`: who tells of its GPUs.
+    `egress`: how what is outside is reached.
     """
     spec = profile.spec
     labels = {MANAGED_BY_LABEL: MANAGED_BY}
@@ -157,7 +164,8 @@ def manifest(
     arguments = _arguments(profile, backend, endpoint)
     if exporter is not None:
         arguments += [f"--gpu-url={exporter.url}", f"--gpu-uuids={','.join(exporter.uuids)}"]
-    pod = _pod(profile, _files(backend, ca_in_secret=ca_in_secret), arguments)
+    handed = handing.handed(backend, endpoint, egress, ca_in_secret=ca_in_secret)
+    pod = _pod(profile, handed, arguments)
     pod["containers"][0]["image"] = image
     return {
         "apiVersion": JOB.api_version,
@@ -175,7 +183,7 @@ def manifest(
             "template": {
                 "metadata": {
                     "labels": labels | {"sidecar.istio.io/inject": "false"},
-                    "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"},
+                    "annotations": _NO_SIDECARS | handed.annotations,
                 },
                 "spec": pod,
             },
@@ -183,23 +191,22 @@ def manifest(
     }
 
 
-def _pod(
-    profile: ModelProfile, files: tuple[list[Object], list[Object], list[str]], arguments: list[str]
-) -> dict[str, Any]:
+def _pod(profile: ModelProfile, handed: Handed, arguments: list[str]) -> dict[str, Any]:
     """The pod's spec, but for the image."""
     options = profile.spec.job
-    volumes, mounts, of_files = files
-    container = {
+    container: dict[str, Any] = {
         "name": "profiler",
         "command": ["python", "-m", "steelyard_profiler"],
         # Kubernetes expands $(NAME) in arguments and reads $$ as $.
-        "args": [one.replace("$", "$$") for one in arguments] + of_files,
+        "args": [one.replace("$", "$$") for one in arguments] + [*handed.arguments],
         "resources": _resources(options.resources),
         "securityContext": _UNPRIVILEGED,
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "volumeMounts": mounts,
+        "volumeMounts": [*handed.mounts],
     }
+    if handed.environment:
+        container["env"] = [*handed.environment]
     placed = options.model_dump(
         mode="json", by_alias=True, exclude={"resources"}, exclude_defaults=True, exclude_none=True
     )
@@ -215,7 +222,7 @@ def _pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": volumes,
+        "volumes": [*handed.volumes],
         **placed,
     }
 
@@ -330,28 +337,3 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
         "--termination-log=/dev/termination-log",
     ]
     return [*arguments, f"--server-name={endpoint.server_name}"] if endpoint.server_name else arguments
-
-
-def _files(backend: LLMBackend, *, ca_in_secret: bool) -> tuple[list[Object], list[Object], list[str]]:
-    """Volumes, mounts and arguments for the engine's key and authority."""
-    key, tls = backend.spec.credentials_ref, backend.spec.tls
-    volumes: list[Object] = []
-    arguments = []
-    if key is not None:
-        item = {"key": key.key, "path": "api-key"}
-        volumes.append({"name": "api-key", "secret": {"secretName": key.name, "items": [item]}})
-        arguments.append("--api-key-file=/etc/steelyard/api-key/api-key")
-    if tls is not None and tls.ca_ref is not None:
-        item = {"key": tls.ca_ref.key, "path": "ca.crt"}
-        source: Object = (
-            {"secret": {"secretName": tls.ca_ref.name, "items": [item]}}
-            if ca_in_secret
-            else {"configMap": {"name": tls.ca_ref.name, "items": [item]}}
-        )
-        volumes.append({"name": "ca", **source})
-        arguments.append("--ca-file=/etc/steelyard/ca/ca.crt")
-    mounts = [
-        {"name": one["name"], "mountPath": f"/etc/steelyard/{one['name']}", "readOnly": True}
-        for one in volumes
-    ]
-    return volumes, mounts, arguments

@@ -4,7 +4,7 @@ Rule 1. A probe never raises for what an engine or its owner does: a Failure say
         content type of an answer, never its body, and never the key.
 Rule 2. Each request has a connection of its own. Most engines close idle ones within five seconds, before the
         next probe comes, and httpx looks at every idle one with each request.
-Rule 3. An answer is read up to a bound, as it came; no redirect is followed, no cookie kept, no proxy asked.
+Rule 3. An answer is read up to a bound, as it came; no redirect is followed and no cookie kept.
 """
 
 import asyncio
@@ -21,6 +21,9 @@ from typing import Self
 import httpx
 
 from steelyard.api.backend import Engine, ObservedModel
+from steelyard.egress import trust
+from steelyard.egress.proxies import DIRECT, Egress
+from steelyard.egress.tunnels import Tunnels
 from steelyard.routing.table import Endpoint
 from steelyard.telemetry import engines, models, samples
 
@@ -65,9 +68,10 @@ class _Answer:
 class Prober:
     """Asks engines; use as `async with`. `timeout_seconds` is for each request, connection included."""
 
-    def __init__(self, *, most_clients: int = MOST_CLIENTS) -> None:
+    def __init__(self, egress: Egress = DIRECT, *, most_clients: int = MOST_CLIENTS) -> None:
+        self._egress = egress
         self._most_clients = most_clients
-        self._clients: OrderedDict[tuple[str, str | None], httpx.AsyncClient] = OrderedDict()
+        self._clients: OrderedDict[tuple[str, str | None, bool], httpx.AsyncClient] = OrderedDict()
         self._shown: OrderedDict[str, int | None] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -211,14 +215,19 @@ class Prober:
         return answer
 
     async def _client(self, endpoint: Endpoint) -> httpx.AsyncClient:
-        key = (endpoint.scheme, endpoint.ca_pem)
+        proxy = self._egress.proxy_for(endpoint.scheme, endpoint.host, endpoint.port, endpoint.location)
+        key = (endpoint.scheme, endpoint.ca_pem, proxy is not None)
         client = self._clients.get(key)
         if client is None:
             trusts: ssl.SSLContext | bool = False
             if endpoint.scheme == "https":
                 # Reads the system's authorities from files.
-                trusts = await asyncio.to_thread(ssl.create_default_context, cadata=endpoint.ca_pem)
+                trusts = await asyncio.to_thread(trust.context, endpoint.ca_pem, self._egress.ca_pem)
+            through = None
+            if proxy is not None and isinstance(trusts, ssl.SSLContext):
+                through = Tunnels(proxy, trusts, keeps_connections=False)
             client = self._clients[key] = httpx.AsyncClient(
+                transport=through,
                 verify=trusts,
                 limits=_LIMITS,
                 trust_env=False,
@@ -282,6 +291,10 @@ def _broken(error: Exception, endpoint: Endpoint) -> Failure:
         message = f"{address} could not be spoken to in TLS ({cause.reason or 'broken off'}): "
         return Failure(
             "TlsFailed", f"{message}does it serve http only, or does spec.tls.caRef hold no certificate?"
+        )
+    if isinstance(error, httpx.ProxyError):
+        return Failure(
+            "Unreachable", f"{address} cannot be reached: {error}. Correct HTTPS_PROXY or NO_PROXY."
         )
     if isinstance(error, httpx.ConnectTimeout):
         message = f"{address} did not accept a connection in {endpoint.timeouts.connect_seconds} s: "

@@ -14,6 +14,7 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.conditions import Fact
 from steelyard.api.meta import PROFILE_NOW, ConditionStatus
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.kube import kinds
 from steelyard.routing.table import Problem
 from steelyard_operator import facts, jobs, runs
@@ -37,8 +38,8 @@ STALE = {
 """Why a measurement does not hold any more, by the reason of Fresh."""
 
 
-def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
-    """What is to be done for this profile."""
+def plan(seen: Seen, problems: Iterable[Problem], image: str, egress: Egress = DIRECT) -> Plan:
+    """What is to be done for this profile; its Job runs this image, and reaches what is outside this way."""
     profile = seen.profile
     resolved = facts.of_problems(problems, ("Accepted", "ResolvedRefs"))
     excluded = next((fact for fact in resolved if not fact.holds), None)
@@ -46,7 +47,7 @@ def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
     if gone and _has_expired(seen):
         uid = profile.metadata.uid
         return Plan(deletions=(Deletion(kinds.MODEL_PROFILE, profile.name, uid),))
-    made = _run_plan(seen, excluded, is_gone=gone, image=image)
+    made = _run_plan(seen, excluded, is_gone=gone, image=image, egress=egress)
     status = made.status if isinstance(made.status, ModelProfileStatus) else profile.status
     judged = [*_succeeded(profile.status, status), *_judged(seen, status, excluded, made, is_gone=gone)]
     status = _with_conditions(seen, status, [*resolved, *judged])
@@ -61,7 +62,7 @@ def plan(seen: Seen, problems: Iterable[Problem], image: str) -> Plan:
     )
 
 
-def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -> Plan:
+def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str, egress: Egress) -> Plan:
     """What is to be done about runs."""
     status = seen.profile.status
     if runs.is_under_way(status):
@@ -93,6 +94,7 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str) -
         image=image,
         ca_in_secret=seen.ca_in_secret,
         exporter=seen.site.exporter,
+        egress=egress,
     )
     run = runs.begun(jobs.next_name(seen.profile), mark, seen.now)
     return Plan(job=job, status=status.model_copy(update={"run": run}))

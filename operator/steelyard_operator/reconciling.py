@@ -15,6 +15,7 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.api.resources import SERVICE_NAME_LABEL, EndpointSlice
 from steelyard.api.resources import Key as NamespacedName
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.routing import endpoints
@@ -64,6 +65,8 @@ class Limits:
     """Profiling Jobs at a time."""
     profiler_image: str
     """What they run."""
+    egress: Egress = DIRECT
+    """How they reach what is outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +226,7 @@ class Reconciler:
             return DONE
         seen = replace(self._seen(profile), is_idle=is_idle)
         problems = self._world.compiled(key.namespace).of(key.kind, key.name)
-        plan = profiles.plan(seen, problems, self._limits.profiler_image)
+        plan = profiles.plan(seen, problems, self._limits.profiler_image, self._limits.egress)
         if seen.obstacle and isinstance(plan.outcome, Wait):
             self.waiting.add(key)
         outcome = await self._tools.executor.execute(profile, plan)

@@ -60,7 +60,7 @@ async def run(settings: Settings, environment: Mapping[str, str]) -> None:
         services = [(where or found.namespace, name) for where, name in settings.gpu_exporters]
         settings = replace(settings, gpu_exporters=tuple(services))
         if await _first(lease.acquire(), stop.wait()):
-            async with Client(found, guard=lease.check) as client, Prober() as prober:
+            async with Client(found, guard=lease.check) as client, Prober(settings.egress) as prober:
                 await _Active(settings, environment, lease, client, prober, metrics).serve(stop)
         await lease.release()
 
@@ -91,7 +91,7 @@ class _Active:
         self._keepers = Keepers(prober)
         looks = Looks(prober, metrics)
         tools = Tools(client, self._executor, prober, looks, self._exporters, self._keepers, metrics)
-        limits = Limits(settings.concurrent_profiles, settings.profiler_image)
+        limits = Limits(settings.concurrent_profiles, settings.profiler_image, settings.egress)
         self._reconciler = Reconciler(self._world, tools, limits)
         self._handlers = Handlers(self._world, self._queue, lambda: list(self._reconciler.waiting))
         metrics.observe(

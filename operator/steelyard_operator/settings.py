@@ -10,6 +10,8 @@ from typing import Any
 
 from steelyard import settings
 from steelyard.api.resources import Key
+from steelyard.egress import flags
+from steelyard.egress.proxies import DIRECT, Egress
 
 _SERVICE = re.compile(r"(?:([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)/)?([a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)")
 
@@ -36,6 +38,8 @@ class Settings:
     """Who holds it: the pod's name, as a container that starts again is to go on at once."""
     gpu_exporters: tuple[Key, ...] = ()
     """Services of GPU exporters by namespace, empty: the operator's own, and name."""
+    egress: Egress = DIRECT
+    """How engines outside are reached, by profiling Jobs as well."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -89,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         "who holds the Lease; none: host's name and process id",
         default="",
     )
+    flags.add_arguments(parser, environment)
 
 
 def read(arguments: argparse.Namespace) -> Settings:
@@ -103,6 +108,7 @@ def read(arguments: argparse.Namespace) -> Settings:
         lease_name=arguments.lease_name,
         identity=arguments.identity or f"{platform.node()}-{os.getpid()}",
         gpu_exporters=arguments.gpu_exporter,
+        egress=flags.read(arguments),
     )
 
 

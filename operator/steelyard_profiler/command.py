@@ -10,12 +10,14 @@ import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from steelyard import settings
-from steelyard.api.backend import Engine
+from steelyard.api.backend import Engine, Location
 from steelyard.api.measuring import ProfileLimits, Suite
 from steelyard.api.meta import LocalObjectRef
 from steelyard.api.profile import ModelProfileSpec
+from steelyard.egress import flags
 from steelyard_profiler import profiling, report
 from steelyard_profiler.profiling import Progress
 from steelyard_profiler.target import GpuSite, Target
@@ -89,6 +91,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add(parser, "--api-key-file", environment, "file with the engine's API key", default="")
     add(parser, "--ca-file", environment, "file with the certificate authority in PEM", default="")
     add(parser, "--server-name", environment, "name that the engine's certificate must carry", default="")
+    described = "Local, or External: only then a proxy is asked"
+    add(parser, "--location", environment, described, kind=Location, default="Local")
+    flags.add_arguments(parser, environment)
     add(parser, "--termination-log", environment, "file that the report is written to as well", default="")
     return parser
 
@@ -98,12 +103,16 @@ def _target(arguments: argparse.Namespace) -> Target:
     ca_pem = Path(arguments.ca_file).read_text(encoding="utf-8") if arguments.ca_file else None
     if ca_pem is not None:
         _check_ca(arguments.ca_file, ca_pem)
+    egress, address = flags.read(arguments), urlsplit(arguments.url)
+    port = address.port or (443 if address.scheme == "https" else 80)
     uuids = [uuid.strip() for uuid in arguments.gpu_uuids.split(",") if uuid.strip()]
     return Target(
         url=arguments.url.rstrip("/"),
         model=arguments.model,
         authorization=f"Bearer {key}" if key else None,
         ca_pem=ca_pem,
+        extra_pem=egress.ca_pem,
+        proxy=egress.proxy_for(address.scheme, address.hostname or "", port, arguments.location),
         server_name=arguments.server_name or None,
         connect_seconds=arguments.connect_seconds,
         first_byte_seconds=arguments.first_byte_seconds,

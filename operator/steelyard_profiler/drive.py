@@ -16,6 +16,8 @@ from typing import Any, Self
 import httpx
 
 from steelyard.api.backend import ObservedModel
+from steelyard.egress import trust
+from steelyard.egress.tunnels import Tunnels
 from steelyard.telemetry import models
 from steelyard_profiler.target import Failure, Reply, Severity, Target
 
@@ -40,8 +42,13 @@ class Drive:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._asks_for_usage = True
+        trusts = _tls_context(target)
+        through = None
+        if target.proxy is not None and isinstance(trusts, ssl.SSLContext):
+            through = Tunnels(target.proxy, trusts)
         self._client = httpx.AsyncClient(
-            verify=_tls_context(target),
+            transport=through,
+            verify=trusts,
             timeout=httpx.Timeout(None, connect=target.connect_seconds),
             follow_redirects=False,
             trust_env=False,
@@ -155,6 +162,9 @@ class Drive:
 
     def _failure_of(self, error: Exception) -> Failure:
         address = self._target.url
+        if isinstance(error, httpx.ProxyError):
+            message = f"{address} cannot be connected to: {error}. Correct HTTPS_PROXY or NO_PROXY."
+            return Failure("ConnectFailed", message, Severity.TRANSIENT)
         if isinstance(error, httpx.ConnectTimeout):
             message = f"{address} did not accept a connection in {self._target.connect_seconds:g} s."
             return Failure("ConnectTimeout", f"{message} Is the engine running?", Severity.TRANSIENT)
@@ -316,7 +326,7 @@ def _hangs(phase: str, field: str, seconds: float) -> Failure:
 def _tls_context(target: Target) -> ssl.SSLContext | bool:
     if not target.url.startswith("https:"):
         return False
-    return ssl.create_default_context(cadata=target.ca_pem)
+    return trust.context(target.ca_pem, target.extra_pem)
 
 
 def _first_words(error: Exception) -> str:

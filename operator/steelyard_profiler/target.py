@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from steelyard.api.backend import Engine
+from steelyard.egress.proxies import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,11 @@ class Target:
     authorization: str | None = field(default=None, repr=False)
     """Value of the Authorization header; None: send none."""
     ca_pem: str | None = field(default=None, repr=False)
-    """Certificate authority in PEM; None: the system's."""
+    """Certificate authority in PEM; None: the system's, and the extra ones."""
+    extra_pem: str = field(default="", repr=False)
+    """PEM certificates that are trusted beside the system's; empty: none."""
+    proxy: Proxy | None = None
+    """The proxy that it is reached through; None: none."""
     server_name: str | None = None
     """Name that the certificate must carry; None: the host."""
     connect_seconds: float = 2

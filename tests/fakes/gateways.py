@@ -19,6 +19,7 @@ from uvicorn.server import ServerState
 
 from fakes.ledgers import LedgerEndpoints, LedgerRecorder
 from steelyard.api.backend import Location, Timeouts
+from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.routing.decision import Attempt, AttemptWalk, Decision
 from steelyard.routing.table import Candidate, Endpoint, Price
 from steelyard_gateway import draining, protocol
@@ -225,12 +226,15 @@ def post(body: bytes = b'{"model":"asked"}', path: str = "/v1/chat/completions",
 class RunningGateway:
     """A gateway in a thread of its own."""
 
-    def __init__(self, router: FixedRouter, limits: Limits, keep_seconds: float = 4.0) -> None:
+    def __init__(
+        self, router: FixedRouter, limits: Limits, keep_seconds: float = 4.0, egress: Egress = DIRECT
+    ) -> None:
         self.router = router
         self.endpoints = LedgerEndpoints()
         self.recorder = LedgerRecorder()
         self._limits = limits
         self._keep_seconds = keep_seconds
+        self._egress = egress
         self._ready = Event()
         self._thread = Thread(target=self._run, name="gateway", daemon=True)
         self._thread.start()
@@ -312,7 +316,7 @@ class RunningGateway:
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         deadlines = Deadlines()
-        client = Client(deadlines, self._keep_seconds)
+        client = Client(deadlines, self._keep_seconds, self._egress)
         self.warmth = Warmth(perf_counter)
         self.admission = Admission(deadlines, perf_counter, Fleet(), self.warmth)
         gateway = Gateway(
@@ -360,10 +364,11 @@ def gateway(
     max_attempts: int = 3,
     limits: Limits | None = None,
     keep_seconds: float = 4.0,
+    egress: Egress = DIRECT,
 ) -> Iterator[RunningGateway]:
     """A gateway that tries these endpoints in this order; every request ends where it started."""
     router = FixedRouter([candidate(place) for place in endpoints], max_attempts)
-    running = RunningGateway(router, limits or Limits(), keep_seconds)
+    running = RunningGateway(router, limits or Limits(), keep_seconds, egress)
     try:
         yield running
     finally:

@@ -82,6 +82,7 @@ def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]
     authorization = _authorization(backend, resources)
     ca_pem = _ca_pem(spec.tls.ca_ref, backend, resources) if spec.tls and spec.tls.ca_ref else None
     field = "spec.url" if spec.service_ref is None else f"Service {spec.service_ref.name}"
+    where = location(backend)
     found = {}
     for address in addresses:
         _refuse_forbidden(address.host, field)
@@ -102,6 +103,7 @@ def resolve(backend: LLMBackend, resources: ResourceSet) -> tuple[Endpoint, ...]
             asks_usage=spec.usage is UsageAsking.AUTO and spec.engine in USAGE_ENGINES,
             pod=address.pod,
             node=address.node,
+            location=where,
             budget_mib=spec.memory.budget_mib if spec.memory else None,
             pinned=spec.memory.pinned if spec.memory else (),
         )

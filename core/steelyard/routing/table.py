@@ -63,6 +63,8 @@ class Endpoint:
     """The pod behind it; empty: unknown."""
     node: str = ""
     """The node that the pod runs on; empty: unknown."""
+    location: Location = Location.LOCAL
+    """Where it runs: External ones may be behind a proxy."""
     budget_mib: int | None = None
     """What models that were loaded on demand may take of its memory; None: what the engine allows."""
     pinned: tuple[str, ...] = ()

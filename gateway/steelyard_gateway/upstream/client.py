@@ -9,10 +9,11 @@ import logging
 from functools import partial
 from time import perf_counter
 
+from steelyard.egress.proxies import DIRECT, Egress, Proxy
 from steelyard.routing.table import Endpoint
 from steelyard_gateway.deadlines import NEVER, Deadlines
 from steelyard_gateway.repeated import LatestHead
-from steelyard_gateway.upstream import failure, tls
+from steelyard_gateway.upstream import failure, tls, tunnel
 from steelyard_gateway.upstream.call import Call, Receiver
 from steelyard_gateway.upstream.connection import Connection
 from steelyard_gateway.upstream.failure import Failure, Kind
@@ -27,9 +28,12 @@ logger = logging.getLogger(__name__)
 class Client:
     """Sends requests to endpoints. Belongs to one event loop."""
 
-    def __init__(self, deadlines: Deadlines, keep_seconds: float = KEEP_SECONDS) -> None:
+    def __init__(
+        self, deadlines: Deadlines, keep_seconds: float = KEEP_SECONDS, egress: Egress = DIRECT
+    ) -> None:
         self._deadlines = deadlines
         self._keep_seconds = keep_seconds
+        self._egress = egress
         self._latest = LatestHead()
         self._pools: dict[str, _Pool] = {}
         self._connections: set[Connection] = set()
@@ -73,12 +77,13 @@ class Client:
     async def _connect(self, call: Call) -> None:
         endpoint = call.endpoint
         seconds = endpoint.timeouts.connect_seconds
+        proxy = self._egress.proxy_for(endpoint.scheme, endpoint.host, endpoint.port, endpoint.location)
         reason = Failure(Kind.UNREACHABLE, False, "could not be reached")
         try:
             async with asyncio.timeout(seconds):
-                connection = await self._open(endpoint)
+                connection = await self._open(endpoint, proxy)
         except (OSError, UnicodeError) as error:
-            reason = failure.of_dialling(error, seconds)
+            reason = failure.of_dialling(error, seconds, proxy)
         except Exception:
             logger.exception("dial failed", extra={"endpoint": endpoint.name})
         else:
@@ -86,25 +91,29 @@ class Client:
             return
         call.receiver.on_failure(reason)
 
-    async def _open(self, endpoint: Endpoint) -> Connection:
+    async def _open(self, endpoint: Endpoint, proxy: Proxy | None) -> Connection:
         context = None
         if endpoint.scheme == "https":
-            context = await asyncio.to_thread(tls.context, endpoint.ca_pem)
+            context = await asyncio.to_thread(tls.context, endpoint.ca_pem, self._egress.ca_pem)
         pool = self._pool(endpoint)
+
+        def made() -> Connection:
+            free, lost = pool.idle.append, partial(self._lost, pool)
+            return Connection(self._deadlines, self._keep_seconds, self._latest, free, lost)
+
+        connect = partial(
+            asyncio.get_running_loop().create_connection,
+            made,
+            ssl=context,
+            server_hostname=(endpoint.server_name or endpoint.host) if context else None,
+        )
+        connection: Connection
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(
-                    self._deadlines,
-                    self._keep_seconds,
-                    self._latest,
-                    pool.idle.append,
-                    partial(self._lost, pool),
-                ),
-                endpoint.host,
-                endpoint.port,
-                ssl=context,
-                server_hostname=(endpoint.server_name or endpoint.host) if context else None,
-            )
+            if proxy is None:
+                _, connection = await connect(endpoint.host, endpoint.port)
+            else:
+                way = await tunnel.opened(proxy, endpoint.host, endpoint.port)
+                _, connection = await connect(sock=way)
         except BaseException:
             self._tidy(pool)
             raise
@@ -183,4 +192,7 @@ class _Pool:
 
 def _identity(endpoint: Endpoint) -> tuple[str | int | None, ...]:
     """What makes a connection one to this endpoint and no other."""
-    return endpoint.scheme, endpoint.host, endpoint.port, endpoint.ca_pem, endpoint.server_name
+    return (
+        *(endpoint.scheme, endpoint.host, endpoint.port),
+        *(endpoint.ca_pem, endpoint.server_name, endpoint.location),
+    )

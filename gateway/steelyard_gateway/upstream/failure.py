@@ -8,6 +8,9 @@ import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
+from steelyard.egress.connecting import ProxyFailed
+from steelyard.egress.proxies import Proxy
+
 
 class Kind(StrEnum):
     """How a call failed."""
@@ -16,6 +19,7 @@ class Kind(StrEnum):
     UNREACHABLE = "Unreachable"
     CONNECT_LATE = "ConnectLate"
     DNS = "Dns"
+    PROXY = "Proxy"
     TLS = "Tls"
     RESET = "Reset"
     BAD_FRAMING = "BadFraming"
@@ -63,12 +67,15 @@ def total_late(seconds: float) -> Failure:
     return Failure(Kind.TOTAL_LATE, True, f"did not finish its answer within {seconds:g} s")
 
 
-def of_dialling(error: OSError | UnicodeError, connect_seconds: float) -> Failure:
+def of_dialling(error: OSError | UnicodeError, connect_seconds: float, proxy: Proxy | None) -> Failure:
     """What an error of opening a connection means; none of the request was sent."""
     match error:
+        case ProxyFailed():
+            return Failure(Kind.PROXY, False, f"could not be reached: {error}")
         case TimeoutError():
+            way = "" if proxy is None else f" through the proxy {proxy}"
             return Failure(
-                Kind.CONNECT_LATE, False, f"could not be connected to within {connect_seconds:g} s"
+                Kind.CONNECT_LATE, False, f"could not be connected to{way} within {connect_seconds:g} s"
             )
         case socket.gaierror() | UnicodeError() if not isinstance(error, ssl.SSLError):
             return Failure(Kind.DNS, False, "has a host name that could not be resolved")

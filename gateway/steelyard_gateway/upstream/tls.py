@@ -3,13 +3,15 @@
 import ssl
 from functools import lru_cache
 
+from steelyard.egress import trust
+
 
 @lru_cache(maxsize=256)
-def context(ca_pem: str | None) -> ssl.SSLContext:
-    """The context that trusts this authority, or the system's for None. Reads files: not for the event loop.
+def context(ca_pem: str | None, extra_pem: str) -> ssl.SSLContext:
+    """The context that trusts this authority, or for None the system's and these extra certificates.
 
-    Raises ssl.SSLError where the PEM holds no certificate.
+    Reads files: not for the event loop. Raises ssl.SSLError where the PEM holds no certificate.
     """
-    made = ssl.create_default_context(cadata=ca_pem)
+    made = trust.context(ca_pem, extra_pem)
     made.set_alpn_protocols(["http/1.1"])
     return made

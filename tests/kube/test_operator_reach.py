@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fakes import engines
+from fakes import engines, tls_engine
 from fakes.engines import Ask
 from fakes.profiled_engine import ProfiledEngine
-from kube import fake_kubelet, programs, reports, tls_engine, waiting
+from kube import fake_kubelet, programs, reports, waiting
 from kube.control_plane import ControlPlane
 from kube.fake_kubelet import FakeKubelet
 from kube.programs import Operator, Programs

@@ -3,13 +3,13 @@
 import dataclasses
 import json
 import socket
-import ssl
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
-from fakes import connect_proxy, engines, folders, gateways
+from fakes import connect_proxy, engines, folders, gateways, tls_engine
 from fakes.connect_proxy import ConnectProxy
 from fakes.engines import Ask, Script, answer, chunk, says, stream_head
 from fakes.program import gateway as program
@@ -19,21 +19,11 @@ from steelyard.egress.proxies import Egress, Proxy
 from steelyard.routing.table import Endpoint
 
 GOOD = b'{"answer":"good"}'
-CERTIFICATES = Path(__file__).parent / "certificates"
-CA_FILE = CERTIFICATES / "engine.crt"
-CA_PEM = CA_FILE.read_text()
-
-
-def speaking_tls() -> ssl.SSLContext:
-    """What an engine named engine.test shows."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATES / "engine.crt", CERTIFICATES / "engine.key")
-    return context
 
 
 def outside(port: int, **more: Any) -> Endpoint:
     """An External endpoint whose name nobody but the proxy knows."""
-    usual: dict[str, Any] = {"host": "engine.test", "scheme": "https", "ca_pem": CA_PEM}
+    usual: dict[str, Any] = {"host": "engine.test", "scheme": "https", "ca_pem": tls_engine.AUTHORITY}
     return gateways.endpoint(port, **(usual | {"location": Location.EXTERNAL} | more))
 
 
@@ -48,7 +38,7 @@ def test_answers_and_streams_come_through_one_way_that_is_kept() -> None:
         ask.send(stream if b"stream" in ask.body else answer(GOOD))
 
     with (
-        engines.engine(script, speaking_tls()) as up,
+        engines.engine(script, tls_engine.shown()) as up,
         connect_proxy.proxy() as proxy,
         gateways.gateway(outside(up.port), egress=through(proxy)) as gateway,
     ):
@@ -65,7 +55,7 @@ def test_answers_and_streams_come_through_one_way_that_is_kept() -> None:
 
 def test_a_certificate_may_carry_another_name_than_the_address_that_the_proxy_is_asked_for() -> None:
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         connect_proxy.proxy() as proxy,
         gateways.gateway(
             outside(up.port, host="other.test", server_name="engine.test"), egress=through(proxy)
@@ -87,7 +77,7 @@ DIRECTLY: dict[str, tuple[dict[str, Any], str]] = {
 def test_no_proxy_is_asked_for(case: str) -> None:
     more, no_proxy = DIRECTLY[case]
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         connect_proxy.proxy() as proxy,
         gateways.gateway(
             outside(up.port, host="127.0.0.1", server_name="engine.test", **more),
@@ -112,7 +102,7 @@ def test_no_proxy_is_asked_for_what_is_outside_without_tls() -> None:
 
 def test_an_endpoint_that_turns_out_to_be_outside_gets_a_connection_through_the_proxy() -> None:
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         connect_proxy.proxy() as proxy,
     ):
         place = outside(up.port, host="127.0.0.1", server_name="engine.test", location=Location.LOCAL)
@@ -155,7 +145,7 @@ FAILING: dict[str, tuple[Script, str]] = {
 def test_a_failing_proxy_is_told_and_another_engine_answers(case: str) -> None:
     script, words = FAILING[case]
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         engines.engine(says(answer(GOOD))) as near,
         connect_proxy.proxy(script) as proxy,
         gateways.gateway(outside(up.port), egress=through(proxy)) as alone,
@@ -200,7 +190,7 @@ def test_a_proxy_whose_name_nobody_knows_is_told() -> None:
 
 def test_a_certificate_that_is_not_trusted_is_told_through_the_proxy_too() -> None:
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         connect_proxy.proxy() as proxy,
         gateways.gateway(outside(up.port, ca_pem=None), egress=through(proxy)) as gateway,
     ):
@@ -209,9 +199,9 @@ def test_a_certificate_that_is_not_trusted_is_told_through_the_proxy_too() -> No
 
 
 def test_a_bundle_is_trusted_beside_the_systems_and_not_beside_a_backends_own_authority() -> None:
-    egress = Egress(ca_pem=CA_PEM)
+    egress = Egress(ca_pem=tls_engine.AUTHORITY)
     with (
-        engines.engine(says(answer(GOOD)), speaking_tls()) as up,
+        engines.engine(says(answer(GOOD)), tls_engine.shown()) as up,
         gateways.gateway(
             outside(up.port, host="127.0.0.1", server_name="engine.test", ca_pem=None), egress=egress
         ) as gateway,
@@ -223,35 +213,31 @@ def test_a_bundle_is_trusted_beside_the_systems_and_not_beside_a_backends_own_au
 
 
 def other_authority() -> str:
-    """One of the system's, which did not sign the engine's."""
-    found = ssl.create_default_context().get_ca_certs(binary_form=True)
-    return ssl.DER_cert_to_PEM_cert(found[0])
+    """One that did not sign the engine's certificate."""
+    return certifi.contents().partition("END CERTIFICATE-----")[0] + "END CERTIFICATE-----\n"
 
 
 def test_the_program_sends_user_and_password_to_the_proxy_and_tells_them_to_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        engines.engine(says(answer(b'{"choices":[]}')), speaking_tls()) as up,
+        engines.engine(says(answer(b'{"choices":[]}')), tls_engine.shown()) as up,
         connect_proxy.proxy(connect_proxy.opens_for_who_knows_the_password) as proxy,
     ):
         url = {"url": f"https://engine.test:{up.port}", "location": "External"}
         folders.write(tmp_path, folders.backend("e", up.port, {"name": "m"}, **url))
         told = []
-        for name in ("", "user:wrong@"):
-            wrong = f"http://{name}{proxy.host}" if name else proxy.secret_url
-            monkeypatch.setenv("HTTPS_PROXY", wrong)
-            monkeypatch.delenv("https_proxy", raising=False)
-            monkeypatch.setenv("NO_PROXY", "")
-            monkeypatch.delenv("no_proxy", raising=False)
-            with program(tmp_path, "--ca-bundle", str(CA_FILE)) as running:
+        monkeypatch.setenv("no_proxy", "")
+        for given, status in ((proxy.secret_url, 200), (f"http://user:wrong@{proxy.host}", 502)):
+            monkeypatch.setenv("https_proxy", given)
+            with program(tmp_path, "--ca-bundle", str(tls_engine.AUTHORITY_FILE)) as running:
                 got = running.chat(model="m")
                 running.wait_for("request")
                 pages = [
                     running.admin.get(page).text for page in ("/metrics", "/admin/resources", "/admin/table")
                 ]
             told.append(json.dumps([running.lines, pages, got.text, dict(got.headers)]))
-            assert got.status_code == (502 if name else 200)
+            assert got.status_code == status
 
     assert f"the proxy {proxy.host} answered 407" in told[1]
     assert proxy.up.asks[0].headers[b"Proxy-Authorization"] == connect_proxy.AUTHORIZATION.encode()

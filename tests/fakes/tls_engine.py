@@ -19,15 +19,23 @@ NAME = "engine.test"
 
 _CERTIFICATES = Path(__file__).parents[1] / "gateway" / "upstream" / "certificates"
 
-AUTHORITY = (_CERTIFICATES / "engine.crt").read_text()
+AUTHORITY_FILE = _CERTIFICATES / "engine.crt"
+"""The file with AUTHORITY."""
+
+AUTHORITY = AUTHORITY_FILE.read_text()
 """PEM of who signed its certificate."""
+
+
+def shown() -> ssl.SSLContext:
+    """What shows its certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(AUTHORITY_FILE, _CERTIFICATES / "engine.key")
+    return context
 
 
 @contextmanager
 def running() -> Iterator[Engine]:
     """An engine with one model, m, that answers every probe rightly; what it was asked is in `asks`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_CERTIFICATES / "engine.crt", _CERTIFICATES / "engine.key")
     with ProfiledEngine().running() as behind, httpx.Client(trust_env=False) as client:
 
         def forward(ask: Ask) -> None:
@@ -37,5 +45,5 @@ def running() -> Iterator[Engine]:
             kind = f"content-type: {got.headers['content-type']}\r\n"
             ask.send(engines.answer(got.content, headers=kind.encode()))
 
-        with engines.engine(forward, context) as up:
+        with engines.engine(forward, shown()) as up:
             yield up

@@ -9,6 +9,7 @@ import yaml
 
 import dashboards
 import helm_binary
+from fakes import tls_engine
 from fakes.charts import Render, environment, only, pod_of
 from panels import json_model
 from steelyard_gateway import draining
@@ -90,6 +91,25 @@ def test_the_operator_understands_its_words(render: Render) -> None:
     assert chosen.gpu_exporters == (("gpu", "dcgm"), ("", "own"), ("steelyard", AGENT))
     assert chosen.profiler_image == pod["containers"][0]["image"]
     assert chosen.lease_name == OPERATOR
+
+
+@pytest.mark.parametrize("name", [OPERATOR, GATEWAY])
+def test_both_programs_understand_the_proxy_and_the_extra_certificates(render: Render, name: str) -> None:
+    values = "proxy.httpsProxy=http://proxy.test:3128,proxy.noProxy=.corp.test,caBundle.key=root.pem"
+    pod = pod_of(render("--set", f"{values},caBundle.configMap=trust"), "Deployment", name)
+    (container,), (volume,) = pod["containers"], pod["volumes"]
+    (mount,) = container["volumeMounts"]
+    items = [{"key": "root.pem", "path": "ca.crt"}]
+
+    assert volume == {"name": mount["name"], "configMap": {"name": "trust", "items": items}}
+    assert mount["readOnly"] is True
+    variables = environment(pod)
+    assert variables["STEELYARD_CA_BUNDLE"] == f"{mount['mountPath']}/ca.crt"
+    settings: Any = operator_settings if name == OPERATOR else gateway_settings
+    given = variables | {"STEELYARD_CA_BUNDLE": str(tls_engine.AUTHORITY_FILE)}
+    egress = settings.parse(container.get("args", []), given).egress
+    assert (str(egress.proxy), egress.no_proxy) == ("proxy.test:3128", ".corp.test")
+    assert egress.ca_pem == tls_engine.AUTHORITY
 
 
 def test_for_all_namespaces_the_operator_has_a_cluster_role_and_for_some_a_role_in_each(

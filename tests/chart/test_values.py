@@ -18,6 +18,7 @@ VALUES: dict[str, Any] = yaml.safe_load(chart_docs.VALUES.read_text())
 
 EVERYTHING = {
     "agent": {"enabled": True},
+    "caBundle": {"configMap": "trust"},
     "networkPolicy": {"enabled": True},
     "monitoring": {
         "serviceMonitor": {"enabled": True},
@@ -112,6 +113,7 @@ def test_a_value_has_an_effect(
         ("gateway.service.type=Ingress", "/gateway/service/type", "must be one of"),
         ("gateway.service.port=70000", "/gateway/service/port", "maximum"),
         ("namespaces={Team}", "/namespaces/0", "does not match pattern"),
+        ("proxy.httpsProxy=socks5://proxy:1080", "/proxy/httpsProxy", "does not match pattern"),
         ("image.registry=example.com/", "/image/registry", "does not match pattern"),
     ],
 )

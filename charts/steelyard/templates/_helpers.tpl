@@ -94,3 +94,31 @@ readOnlyRootFilesystem: true
 {{- $own := ternary (list (printf "%s/%s-agent" .Release.Namespace (include "steelyard.fullname" .))) list .Values.agent.enabled -}}
 {{- concat .Values.operator.gpuExporters $own | join "," -}}
 {{- end -}}
+
+{{/* How a program reaches what is outside, as environment variables. */}}
+{{- define "steelyard.egress" -}}
+{{- with .Values.proxy.httpsProxy }}
+- {name: HTTPS_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.proxy.noProxy }}
+- {name: NO_PROXY, value: {{ . | quote }}}
+{{- end }}
+{{- if .Values.caBundle.configMap }}
+- {name: STEELYARD_CA_BUNDLE, value: /etc/steelyard/ca-bundle/ca.crt}
+{{- end }}
+{{- end -}}
+
+{{/* The extra certificates in a container, and where they come from. */}}
+{{- define "steelyard.caMount" -}}
+{{- if .Values.caBundle.configMap }}
+volumeMounts:
+- {name: ca-bundle, mountPath: /etc/steelyard/ca-bundle, readOnly: true}
+{{- end }}
+{{- end -}}
+{{- define "steelyard.caVolume" -}}
+{{- with .Values.caBundle }}{{- if .configMap }}
+volumes:
+- name: ca-bundle
+  configMap: {name: {{ .configMap }}, items: [{key: {{ .key | quote }}, path: ca.crt}]}
+{{- end }}{{- end }}
+{{- end -}}

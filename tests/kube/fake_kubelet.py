@@ -142,9 +142,7 @@ class FakeKubelet:
     async def _outcome(self, pod: dict[str, Any], deleted: asyncio.Event) -> Outcome:
         if self.instead is not None:
             return self.instead
-        container = containers.prepare(
-            pod, await self._files(pod["spec"].get("volumes", [])), self.folder / pod["metadata"]["name"]
-        )
+        container = containers.prepare(pod, await self._files(pod), self.folder / pod["metadata"]["name"])
         async with asyncio.TaskGroup() as tasks:
             waits = [tasks.create_task(event.wait()) for event in (self._released, deleted)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -152,16 +150,22 @@ class FakeKubelet:
                 wait.cancel()
         return await containers.run(container, deleted)
 
-    async def _files(self, volumes: list[dict[str, Any]]) -> dict[str, dict[str, bytes]]:
-        """Contents by file name, by volume; only Secrets and ConfigMaps have any."""
+    async def _files(self, pod: dict[str, Any]) -> dict[str, dict[str, bytes]]:
+        """Contents by file name, by volume; only Secrets, ConfigMaps and annotations have any."""
         files: dict[str, dict[str, bytes]] = {}
-        for volume in volumes:
+        for volume in pod["spec"].get("volumes", []):
             if source := volume.get("secret"):
                 data = await self._data(f"secrets/{source['secretName']}")
                 contents = {key: base64.b64decode(text) for key, text in data.items()}
             elif source := volume.get("configMap"):
                 data = await self._data(f"configmaps/{source['name']}")
                 contents = {key: text.encode() for key, text in data.items()}
+            elif source := volume.get("downwardAPI"):
+                annotations = pod["metadata"]["annotations"]
+                contents = {
+                    f"metadata.annotations['{name}']": text.encode() for name, text in annotations.items()
+                }
+                source = {"items": [one | {"key": one["fieldRef"]["fieldPath"]} for one in source["items"]]}
             else:
                 continue
             items = source.get("items") or [{"key": key, "path": key} for key in contents]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes import engines, tls_engine
+from fakes import connect_proxy, engines, tls_engine
 from fakes.engines import Ask
 from fakes.profiled_engine import ProfiledEngine
 from kube import fake_kubelet, programs, reports, waiting
@@ -112,6 +112,36 @@ def test_an_engine_with_an_authority_of_its_own_and_a_key_is_measured(
     assert status["quality"]["overall"]["scorePercent"] == 100
     assert {ask.line.split()[0] for ask in engine.asks} == {b"GET", b"POST"}
     assert {_header(ask, b"authorization") for ask in engine.asks} == {b"Bearer sesame"}
+
+
+def test_an_external_model_is_measured_through_the_proxy_with_the_operators_own_certificates(
+    space: Space, run: Programs, kubelet: FakeKubelet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        connect_proxy.proxy(connect_proxy.opens_for_who_knows_the_password) as proxy,
+        tls_engine.running() as engine,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.secret_url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")  # the API server, which is reached as kubectl does
+        with run.operator(f"--ca-bundle={tls_engine.AUTHORITY_FILE}") as operator:
+            space.backend(
+                "one",
+                f"https://{tls_engine.NAME}:{engine.port}",
+                models=[{"name": "m"}],
+                location="External",
+                profiling={"mode": "Automatic", "template": {"limits": {"maxTokens": 2000}}},
+            )
+            space.wait_for(kinds.LLM_BACKEND, "one", "Ready", "Ready")
+            probed = len(proxy.targets)
+            waiting.until(lambda: space.find(kinds.MODEL_PROFILE, ONE), "the profile")
+            space.annotate(kinds.MODEL_PROFILE, ONE, profile_now="1")
+            status = space.measured(ONE)["status"]
+            log = operator.log.read_text()
+
+    assert status["quality"]["overall"]["scorePercent"] == 100
+    assert {*proxy.targets} == {f"{tls_engine.NAME}:{engine.port}"}
+    assert len(proxy.targets) > probed > 0
+    assert "pass%3A" not in log
 
 
 def test_a_profile_that_the_api_server_refuses_is_told_and_its_backend_keeps_its_status(

@@ -48,7 +48,7 @@ def test_a_command_renders_all_in_its_namespace(render: Render, words: list[str]
 
     assert chart == CHART
     assert {one["metadata"].get("namespace", namespace) for one in objects} == {namespace}
-    assert (verb == "install") == ("--reuse-values" not in more)
+    assert (verb == "install") == ("--reset-then-reuse-values" not in more)
 
 
 @pytest.mark.parametrize("text", values())

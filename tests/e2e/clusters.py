@@ -74,15 +74,14 @@ class Cluster:
     def forwarded(self, namespace: str, target: str, port: int) -> Iterator[str]:
         """The address on loopback of a port in the cluster, as `kubectl port-forward` opens it."""
         words = [self.kubectl_program, "--kubeconfig", str(self.kubeconfig), "-n", namespace, "port-forward"]
-        forwarding = subprocess.Popen([*words, target, f":{port}"], stdout=subprocess.PIPE, text=True)
-        try:
-            assert forwarding.stdout is not None
-            told = forwarding.stdout.readline()
-            assert told.startswith("Forwarding from "), told
-            yield f"http://{told.split()[2]}"
-        finally:
-            forwarding.terminate()
-            forwarding.wait()
+        with subprocess.Popen([*words, target, f":{port}"], stdout=subprocess.PIPE, text=True) as forwarding:
+            try:
+                assert forwarding.stdout is not None
+                told = forwarding.stdout.readline()
+                assert told.startswith("Forwarding from "), told
+                yield f"http://{told.split()[2]}"
+            finally:
+                forwarding.terminate()
 
     def wait(
         self, namespace: str, target: str, until: str, seconds: float = READY_SECONDS, *words: str

@@ -22,12 +22,12 @@ def start(cluster: Cluster) -> None:
     cluster.apply(*_resources(), namespace=NAMESPACE)
     pods.wait_until_available(cluster, NAMESPACE, NAME)
     values = f"gateway.ingress.enabled=true,gateway.ingress.className={NAME}"
-    installation.install(cluster, "--reuse-values", "--set", values)
+    installation.install(cluster, "--reset-then-reuse-values", "--set", values)
 
 
 def stop(cluster: Cluster) -> None:
     """Have neither."""
-    installation.install(cluster, "--reuse-values", "--set", "gateway.ingress.enabled=false")
+    installation.install(cluster, "--reset-then-reuse-values", "--set", "gateway.ingress.enabled=false")
     cluster.kubectl("-n", NAMESPACE, "delete", "deployment,service,serviceaccount", NAME)
     cluster.kubectl("delete", "ingressclass,clusterrole,clusterrolebinding", NAME)
 

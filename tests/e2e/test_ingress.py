@@ -40,7 +40,9 @@ def test_auto_answers_through_the_ingress_at_once_and_in_a_stream(behind: Cluste
 
 def test_streams_and_answers_through_the_ingress_outlive_an_upgrade(behind: Cluster, record: Record) -> None:
     load = installation.begin_load(behind, LASTING, tokens=24, url=ingress.URL)
-    installation.install(behind, "--reuse-values", "--set", "gateway.podAnnotations.behind=ingress")
+    installation.install(
+        behind, "--reset-then-reuse-values", "--set", "gateway.podAnnotations.behind=ingress"
+    )
     behind.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{installation.GATEWAY}")
     tally = installation.end_load(behind, load)
 

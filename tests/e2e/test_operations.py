@@ -83,7 +83,7 @@ def test_a_rolling_upgrade_at_a_steady_rate_fails_no_request(
 ) -> None:
     load = installation.begin_rate(quick, QUICK, PER_SECOND)
     begun = time.monotonic()
-    installation.install(quick, "--reuse-values", "--set", f"{program}.{ANNOTATION}={program}")
+    installation.install(quick, "--reset-then-reuse-values", "--set", f"{program}.{ANNOTATION}={program}")
     selector = f"{installation.OF_RELEASE},app.kubernetes.io/component={program}"
     waiting.until(lambda: _all_new(quick, selector), "the old pods to be gone", 120)
     seconds = time.monotonic() - begun

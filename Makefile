@@ -10,7 +10,7 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel images e2e e2e-full bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel test-oldest images e2e e2e-full bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into 
 
 wheel: $(ENV) ## Build dist/steelyard-*.whl
 	$(BIN)/hatchling build -t wheel
+
+test-oldest: $(ENV) ## The tests of tests/kube on the oldest Kubernetes that is supported
+	STEELYARD_KUBE=oldest $(BIN)/pytest tests/kube $(ARGS)
 
 images: ## Build both images with docker, podman or buildah, whichever is there
 	@tool=$$(command -v docker || command -v podman || command -v buildah) \

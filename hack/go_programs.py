@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import caches
+
 
 class GoProgramError(Exception):
     """A program is neither here nor can it be had; the message is a sentence for the user."""
@@ -30,6 +32,13 @@ class Module:
     """The Go module whose version is theirs: k8s.io/kubernetes."""
     remedy: str
     """How else a program can be had, in the imperative."""
+    cache_name: str = "kube"
+    """What its part of the cache is called."""
+
+    @property
+    def cache(self) -> Path:
+        """The folder of the programs."""
+        return caches.folder(self.cache_name) / "bin"
 
     def version(self) -> str:
         """The version that go.mod names, as 1.36.3."""
@@ -46,8 +55,8 @@ class Module:
 
         `progress` gets a line before work that takes time. Raises GoProgramError.
         """
-        program = cache() / name
-        with _only_one():
+        program = self.cache / name
+        with _only_one(self.cache):
             if program.exists():
                 return program
             go = shutil.which("go")
@@ -67,21 +76,15 @@ class Module:
             return partial.rename(program)
 
 
-def cache() -> Path:
-    """The folder of the programs."""
-    folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(folder).expanduser() / "steelyard" / "kube" / "bin"
-
-
 def last_line(text: str) -> str:
     """What a program said last."""
     return text.strip().rpartition("\n")[2] or "it gave no reason"
 
 
 @contextmanager
-def _only_one() -> Iterator[None]:
+def _only_one(cache: Path) -> Iterator[None]:
     """Hold the cache: whoever comes second waits, and then finds the work done."""
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache().parent / "lock").open("w") as lock:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

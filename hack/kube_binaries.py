@@ -1,7 +1,8 @@
 """The programs of a Kubernetes control plane, wherever this machine has them; nothing here starts one.
 
 Each is looked for in $KUBEBUILDER_ASSETS, in the cache of the user, in what `setup-envtest` downloads (it has
-no kube-controller-manager), and is built at last from the Go module hack/kube into the cache.
+no kube-controller-manager), and is built at last from the Go module hack/kube into the cache. Those of the
+oldest Kubernetes that is supported, which STEELYARD_KUBE=oldest asks for, only come from hack/kube-oldest.
 """
 
 import os
@@ -21,6 +22,16 @@ MODULE = Module(
     "k8s.io/kubernetes",
     "set KUBEBUILDER_ASSETS to a folder that has it",
 )
+OLDEST = Module(
+    Path(__file__).parent / "kube-oldest",
+    "Kubernetes",
+    "k8s.io/kubernetes",
+    "see that ~/.cache/steelyard/kube-oldest/bin has it",
+    "kube-oldest",
+)
+VERSION = "STEELYARD_KUBE"
+"""The variable that chooses: oldest, or nothing for the newest."""
+
 PACKAGES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -46,8 +57,9 @@ class KubeBinaries:
 
 def find(progress: Callable[[str], None]) -> KubeBinaries:
     """The programs; `progress` gets one line per step that takes time. Raises GoProgramError."""
+    module = OLDEST if os.environ.get(VERSION) == "oldest" else MODULE
     found: dict[str, Path] = {}
-    for folder in _folders(progress):
+    for folder in _folders(progress) if module is MODULE else ():
         for name in PACKAGES.keys() - found.keys():
             if os.access(folder / name, os.X_OK):
                 found[name] = folder / name
@@ -55,14 +67,14 @@ def find(progress: Callable[[str], None]) -> KubeBinaries:
             break
     else:
         for name in sorted(PACKAGES.keys() - found.keys()):
-            found[name] = MODULE.built(name, PACKAGES[name], _stamps(), progress)
+            found[name] = module.built(name, PACKAGES[name], _stamps(module.version()), progress)
     return KubeBinaries(**{field.name: found[field.name.replace("_", "-")] for field in fields(KubeBinaries)})
 
 
 def _folders(progress: Callable[[str], None]) -> Iterator[Path]:
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         yield Path(assets)
-    yield go_programs.cache()
+    yield MODULE.cache
     if setup_envtest := shutil.which("setup-envtest"):
         progress("Asking setup-envtest for a control plane")
         asked = subprocess.run(
@@ -74,8 +86,8 @@ def _folders(progress: Callable[[str], None]) -> Iterator[Path]:
             progress(f"setup-envtest has none: {go_programs.last_line(asked.stderr)}")
 
 
-def _stamps() -> dict[str, str]:
-    version = MODULE.version()
+def _stamps(version: str) -> dict[str, str]:
+    """What the programs say of themselves."""
     major, minor, _ = version.split(".")
     return {
         "k8s.io/component-base/version.gitVersion": f"v{version}",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import caches
 import go_programs
 
 PACKAGE = "prometheus"
@@ -38,7 +39,7 @@ def find(progress: Callable[[str], None]) -> Programs:
     on_path = shutil.which("prometheus"), shutil.which("promtool")
     if on_path[0] and on_path[1]:
         return Programs(Path(on_path[0]), Path(on_path[1]))
-    folder = go_programs.cache().parents[1] / "prometheus"
+    folder = caches.folder("prometheus")
     cached = Programs(folder / "prometheus", folder / "promtool")
     if not (cached.prometheus.exists() and cached.promtool.exists()):
         progress("Fetching Debian's package of Prometheus (19 MB, once)")

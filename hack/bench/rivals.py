@@ -1,10 +1,11 @@
 """Other gateways from PyPI, each in an environment of its own in the user's cache: `make bench-rivals`."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import caches
 
 PACKAGES: Mapping[str, str] = {"vllm-router": "vllm-router", "litellm": "litellm[proxy]"}
 """What pip installs for each; the program has the rival's name."""
@@ -14,8 +15,7 @@ HOW_TO_GET = "make bench-rivals"
 
 def folder(name: str) -> Path:
     """The rival's environment."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "steelyard" / "rivals" / name
+    return caches.folder("rivals") / name
 
 
 def program(name: str) -> Path:

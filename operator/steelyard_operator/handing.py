@@ -6,7 +6,7 @@ text, for Jobs of External models: the operator may make no Secret.
 
 from dataclasses import dataclass
 
-from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.backend import LLMBackend
 from steelyard.egress.proxies import Egress
 from steelyard.kube.kinds import Object
 from steelyard.routing.table import Endpoint
@@ -69,8 +69,8 @@ def handed(backend: LLMBackend, endpoint: Endpoint, egress: Egress, *, ca_in_sec
 
 def _of_proxy(egress: Egress, endpoint: Endpoint) -> tuple[Object, ...]:
     """The variables that name the proxy, where one may stand before this endpoint."""
-    proxy = egress.proxy
-    if proxy is None or endpoint.scheme != "https" or endpoint.location is not Location.EXTERNAL:
+    proxy = egress.proxy_before(endpoint.scheme, endpoint.location)
+    if proxy is None:
         return ()
     named = {"HTTPS_PROXY": proxy.url, "NO_PROXY": egress.no_proxy}
     # Kubernetes expands $(NAME) and reads $$ as $.

@@ -11,6 +11,7 @@ from e2e import clusters, images, installation, report
 from e2e.clusters import Cluster, ClusterError, NoClusterError
 from e2e.installation import NAMESPACE, RUN_SECONDS, Record
 
+_OUTCOMES = ("passed", "failed", "error", "skipped")
 _FIGURES: list[tuple[str, str, str]] = []
 
 
@@ -36,9 +37,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the report where one is asked for."""
     path: Path | None = session.config.getoption("--report", default=None)
     if path is not None:
-        path.write_text(
-            report.text(_FIGURES, session.testscollected - session.testsfailed, session.testsfailed)
-        )
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        assert reporter is not None
+        told = reporter.stats
+        outcomes = {outcome: len(told[outcome]) for outcome in _OUTCOMES if outcome in told}
+        path.write_text(report.text(_FIGURES, outcomes))
 
 
 @pytest.fixture(scope="session")

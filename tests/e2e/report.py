@@ -3,7 +3,7 @@
 import platform
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from e2e.clusters import REPOSITORY
 
@@ -16,12 +16,13 @@ Service and an Ingress, upgrades, evictions, outages, removal. What was not run 
 """
 
 
-def text(figures: Sequence[tuple[str, str, str]], passed: int, failed: int) -> str:
-    """The page; a figure is what was measured, its value, and what it must be."""
+def text(figures: Sequence[tuple[str, str, str]], outcomes: Mapping[str, int]) -> str:
+    """The page; a figure is what was measured, its value, and what it must be. `outcomes`: how many tests."""
+    counted = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items())
     rows = "".join(f"| {what} | {figure} | {must} |\n" for what, figure, must in figures)
     return (
         f"{_HEAD}{time.strftime('%Y-%m-%d')}, commit {_commit()}, {platform.system()} "
-        f"{platform.machine()}: {passed} tests passed, {failed} failed.\n\n"
+        f"{platform.machine()}; tests: {counted}.\n\n"
         f"| | measured | must |\n|---|--:|--:|\n{rows}"
     )
 

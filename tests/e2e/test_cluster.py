@@ -22,7 +22,6 @@ QUICKLY_SECONDS = 20.0
 """Less than the 30 seconds after which Kubernetes kills what did not end when asked to."""
 
 PROFILE_NOW = "steelyard.dev/profile-now"
-OUR_KINDS = "llmb,mprof,rpol"
 SECURITY_REFUSAL = 'violates PodSecurity "restricted'
 
 

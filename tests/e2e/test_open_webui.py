@@ -1,5 +1,6 @@
 """Open WebUI, the real one, in front of the gateway: what docs/openwebui.md says, in a browser."""
 
+import json
 from collections.abc import Iterator
 
 import httpx
@@ -69,5 +70,5 @@ def test_a_person_signs_up_finds_the_models_and_chats_with_auto(steelyard: Clust
 def _asked(cluster: Cluster) -> set[str]:
     """The models that the gateways were asked for."""
     words = ("-n", NAMESPACE, "logs", "-l", installation.GATEWAY_PODS, "--tail=-1")
-    lines = cluster.kubectl(*words).splitlines()
-    return {line.split('"model":"')[1].split('"')[0] for line in lines if '"model":"' in line}
+    told = map(json.loads, cluster.kubectl(*words).splitlines())
+    return {line["model"] for line in told if "model" in line}

@@ -3,7 +3,6 @@
 Invariant: the process that is started here has ended when its `with` is left.
 """
 
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.processes import free_port
 from kube import waiting
 from kube.control_plane import ControlPlane
 
@@ -20,7 +20,6 @@ CONTROLLER = "traefik.io/ingress-controller"
 ENTRY_POINT = "web"
 """The entry point of plain HTTP."""
 
-_HOST = "127.0.0.1"
 _STOP_SECONDS = 20.0
 _TAIL_CHARACTERS = 3_000
 
@@ -30,8 +29,7 @@ def running(
     program: Path, control_plane: ControlPlane, namespace: str, folder: Path, flags: Sequence[str] = ()
 ) -> Iterator[str]:
     """The address of a Traefik that serves this namespace's Ingresses, started with these flags, too."""
-    port = _free_port()
-    address = f"{_HOST}:{port}"
+    address = f"127.0.0.1:{free_port()}"
     words = (
         f"--entryPoints.{ENTRY_POINT}.address={address}",
         f"--ping.entryPoint={ENTRY_POINT}",
@@ -71,10 +69,3 @@ def running(
                 process.wait(_STOP_SECONDS)
             finally:
                 process.kill()
-
-
-def _free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server((_HOST, 0)) as holder:
-        port: int = holder.getsockname()[1]
-        return port

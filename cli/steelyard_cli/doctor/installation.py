@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from steelyard import settings
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.kube.kinds import Kind, Object
@@ -69,9 +70,8 @@ class Program:
                 return str(following)
             if word.startswith(f"--{flag}="):
                 return str(word.partition("=")[2])
-        variable = f"STEELYARD_{flag.replace('-', '_').upper()}"
         named = {one["name"]: str(one.get("value", "")) for one in container.get("env") or ()}
-        return named.get(variable, "")
+        return named.get(settings.variable(flag), "")
 
     @property
     def serves(self) -> tuple[str, ...]:

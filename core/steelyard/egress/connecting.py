@@ -1,19 +1,18 @@
-"""CONNECT (RFC 9110, 9.3.6): what a proxy is asked, and what its answer means. Pure.
+"""CONNECT (RFC 9110, 9.3.6): what a proxy is asked, and what its answer means. Does no I/O of its own.
 
 Invariant: nothing that the proxy sent is quoted but its status, and its credentials are in the request alone.
 """
 
 import re
 import socket
+from collections.abc import Awaitable, Callable
 
 from steelyard.egress.proxies import Proxy, bracketed
 
 MOST_HEAD_BYTES = 16_384
 """Longest head of an answer to CONNECT; proxies send a few hundred bytes."""
 
-PIECE_BYTES = 4096
-"""How much of it is read at once."""
-
+_PIECE_BYTES = 4096
 _END = b"\r\n\r\n"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})[ \r]")
 _WANTS_CREDENTIALS = 407
@@ -24,6 +23,26 @@ class ProxyFailed(OSError):
 
     def __init__(self, proxy: Proxy, deed: str) -> None:
         super().__init__(f"the proxy {proxy} {deed}")
+
+
+async def ask(
+    proxy: Proxy,
+    host: str,
+    port: int,
+    send: Callable[[bytes], Awaitable[object]],
+    receive: Callable[[int], Awaitable[bytes]],
+) -> None:
+    """Have the proxy open a way to this address. `receive` gives up to so many bytes, none at the end.
+
+    Raises ProxyFailed, and what `send` and `receive` raise.
+    """
+    await send(request(proxy, host, port))
+    came = b""
+    while not is_open(proxy, came):
+        piece = await receive(_PIECE_BYTES)
+        if not piece:
+            raise ProxyFailed(proxy, "closed the connection before it answered CONNECT")
+        came += piece
 
 
 def request(proxy: Proxy, host: str, port: int) -> bytes:
@@ -49,11 +68,6 @@ def is_open(proxy: Proxy, came: bytes) -> bool:
     if more:
         raise ProxyFailed(proxy, "sent more than its answer to CONNECT")
     return bool(end)
-
-
-def hung_up(proxy: Proxy) -> ProxyFailed:
-    """It closed before it answered."""
-    return ProxyFailed(proxy, "closed the connection before it answered CONNECT")
 
 
 def late(proxy: Proxy, seconds: float) -> ProxyFailed:

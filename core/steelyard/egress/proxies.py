@@ -48,11 +48,14 @@ class Egress:
     ca_pem: str = field(default="", repr=False)
     """PEM certificates that are trusted beside the system's; empty: none."""
 
+    def proxy_before(self, scheme: str, location: Location) -> Proxy | None:
+        """The proxy before such addresses, those apart that NO_PROXY names; None: before none of them."""
+        return self.proxy if scheme == "https" and location is Location.EXTERNAL else None
+
     def proxy_for(self, scheme: str, host: str, port: int, location: Location) -> Proxy | None:
         """The proxy that connections to this address go through; None: they go straight there."""
-        if self.proxy is None or scheme != "https" or location is not Location.EXTERNAL:
-            return None
-        return None if is_exempt(host, port, self.no_proxy) else self.proxy
+        proxy = self.proxy_before(scheme, location)
+        return None if proxy is None or is_exempt(host, port, self.no_proxy) else proxy
 
 
 DIRECT = Egress()

@@ -100,13 +100,7 @@ class _Ways(httpcore.AsyncNetworkBackend):
             stream = await self._network.connect_tcp(
                 proxy.host, proxy.port, local_address=local_address, socket_options=options
             )
-            await stream.write(connecting.request(proxy, host, port))
-            came = b""
-            while not connecting.is_open(proxy, came):
-                piece = await stream.read(connecting.PIECE_BYTES)
-                if not piece:
-                    raise connecting.hung_up(proxy)
-                came += piece
+            await connecting.ask(proxy, host, port, stream.write, stream.read)
             return stream
         except BaseException as error:
             if stream is not None:

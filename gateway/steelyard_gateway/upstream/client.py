@@ -192,7 +192,5 @@ class _Pool:
 
 def _identity(endpoint: Endpoint) -> tuple[str | int | None, ...]:
     """What makes a connection one to this endpoint and no other."""
-    return (
-        *(endpoint.scheme, endpoint.host, endpoint.port),
-        *(endpoint.ca_pem, endpoint.server_name, endpoint.location),
-    )
+    address = endpoint.scheme, endpoint.host, endpoint.port
+    return *address, endpoint.ca_pem, endpoint.server_name, endpoint.location

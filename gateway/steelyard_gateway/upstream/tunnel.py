@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from functools import partial
 
 from steelyard.egress import connecting
 from steelyard.egress.connecting import ProxyFailed
@@ -14,13 +15,8 @@ async def opened(proxy: Proxy, host: str, port: int) -> socket.socket:
     way: socket.socket | None = None
     try:
         way = await _connected(proxy)
-        await loop.sock_sendall(way, connecting.request(proxy, host, port))
-        came = b""
-        while not connecting.is_open(proxy, came):
-            piece = await loop.sock_recv(way, connecting.PIECE_BYTES)
-            if not piece:
-                raise connecting.hung_up(proxy)
-            came += piece
+        send, receive = partial(loop.sock_sendall, way), partial(loop.sock_recv, way)
+        await connecting.ask(proxy, host, port, send, receive)
         return way
     except BaseException as error:
         if way is not None:

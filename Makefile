@@ -10,10 +10,10 @@ ENV  := $(VENV)/installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel test-oldest images e2e e2e-full bench bench-rivals measure-signals measure-polling measure-ollama check-clients clean
+.PHONY: help demo test lint type contracts format crds manifests docs constraints wheel test-oldest images e2e e2e-full bench bench-rivals measure-signals measure-polling measure-ollama calibrate check-clients clean
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(ENV) ## Start real engines, measure them, serve on port 8080 (ARGS=--once ends after one round)
 	@$(BIN)/steelyard demo $(ARGS)
@@ -43,9 +43,10 @@ manifests: crds ## Write the chart's README, dashboards and definitions and mani
 	$(BIN)/python hack/chart_docs.py
 	$(BIN)/python hack/install_manifest.py
 
-docs: $(ENV) ## Write the tables of fields and of metrics and the picture in docs/ anew
+docs: $(ENV) ## Write the tables of fields and metrics, the probes and the picture in docs/ anew
 	$(BIN)/python hack/api_docs.py
 	$(BIN)/python hack/metric_docs.py
+	$(BIN)/python hack/probe_docs.py
 	$(BIN)/python hack/decision_picture.py
 
 constraints: $(ENV) ## Pin every dependency anew, for Python 3.11 to 3.13, into constraints.txt
@@ -68,7 +69,7 @@ images: ## Build both images with docker, podman or buildah, whichever is there
 	    $$tool build --file Dockerfile.$$program --tag steelyard/$$program:$$version . || exit; \
 	done
 
-e2e: $(ENV) ## The whole product in a real cluster: $$KUBECONFIG's, else kind, else ../shared/cluster
+e2e: $(ENV) ## The whole product in a real cluster: KUBECONFIG's (takes STEELYARD_E2E_LOAD_IMAGE, too), else kind, else ../shared/cluster
 	$(BIN)/pytest tests/e2e $(ARGS)
 
 e2e-full: $(ENV) ## The same and what takes long: upgrades, evictions, outages; writes docs/e2e.md
@@ -88,6 +89,9 @@ measure-polling: $(ENV) ## What polling 1 000 endpoints takes of a core (ARGS=--
 
 measure-ollama: $(ENV) ## Loads and times of a real Ollama fleet by each balance
 	@PYTHONPATH=hack:tests $(BIN)/python -m fleet.real $(ARGS)
+
+calibrate: $(ENV) ## What the profiler's intervals and speeds are worth (ARGS="--url URL --model M": a real model)
+	@$(BIN)/python hack/calibrate.py $(ARGS)
 
 check-clients: $(ENV) ## langchain-openai and litellm against a gateway, each in an environment of its own
 	@PYTHONPATH=hack:tests $(BIN)/python -m clients

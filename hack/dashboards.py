@@ -16,6 +16,8 @@ _REQUESTS = "steelyard_requests_total"
 _FAILED = 'status=~"5.."'
 _COUNTED = "steelyard_tokens_total"
 _OF_PROMPTS, _OF_ANSWERS, _OF_CACHES = (f'direction="{word}"' for word in ("prompt", "completion", "cached"))
+_OWN = 'own="true"'
+_PHASES = "model, backend, phase"
 _TIMES = ((0.5, "p50"), (0.95, "p95"))
 
 
@@ -36,7 +38,7 @@ def _share(part: str, whole: str) -> str:
 _NOW = Row(
     "Now",
     (
-        Panel("Gateways", (Query(f"count({series('steelyard_table_age_seconds')})"),), kind="stat"),
+        Panel("Gateways", (Query(f"sum({series('steelyard_gateway_info', _OWN)})"),), kind="stat"),
         Panel(
             "Active operators",
             (Query(f"sum({series('steelyard_operator_active')})"),),
@@ -308,6 +310,26 @@ _HOW_LONG = Row(
         Panel(
             "To the first byte, by model", _quantiles("steelyard_time_to_first_byte_seconds", "model"), "s"
         ),
+        Panel(
+            "Streams beside their profile",
+            (
+                Query(
+                    f"{rate('steelyard_compared_actual_seconds_total', by=_PHASES)} "
+                    f"/ {rate('steelyard_compared_expected_seconds_total', by=_PHASES)}",
+                    "{{model}} {{backend}} {{phase}}",
+                ),
+            ),
+            description="1: as fast as measured, 2: half as fast.",
+        ),
+        Panel(
+            "Streams that can be compared, per second",
+            (
+                Query(
+                    rate("steelyard_compared_requests_total", by=_PHASES), "{{model}} {{backend}} {{phase}}"
+                ),
+            ),
+            "reqps",
+        ),
     ),
 )
 
@@ -342,15 +364,7 @@ _TOKENS = Row(
         ),
         Panel(
             "Estimated",
-            (
-                Query(
-                    _share(
-                        rate(_COUNTED, 'source="estimated"'),
-                        rate(_COUNTED),
-                    ),
-                    "share",
-                ),
-            ),
+            (Query(_share(rate(_COUNTED, 'source="estimated"'), rate(_COUNTED)), "share"),),
             "percentunit",
             "Of engines that tell no usage.",
             most=1,

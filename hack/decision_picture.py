@@ -121,7 +121,7 @@ def picture(decision: Decision, request: Request, candidates: Iterable[Candidate
     dots = [Dot(chosen.candidate.model, chosen.quality or 0, chosen.cost_usd or 0, State.CHOSEN, "chosen")]
     for one in others:
         quality, cost_usd = one.quality or 0, one.cost_usd or 0
-        if quality >= (decision.least_quality or 0):
+        if one.is_good_enough:
             state, why = State.GOOD, "good enough, but dearer"
         else:
             state, why = State.OUT, f"{(best - quality) * 100:.0f} points below the best"
@@ -137,7 +137,7 @@ def picture(decision: Decision, request: Request, candidates: Iterable[Candidate
         title=f"A request of category {decision.category}, level {decision.level}; goal {decision.goal}",
         reason=explaining.reason(decision),
         dots=tuple(dots),
-        good_from=decision.least_quality or 0,
+        good_from=scorers.least_good_enough(best, decision.tolerance_percent),
         good_to=best,
         band_label=f"good enough: within {decision.tolerance_percent} points of the best",
     )

@@ -22,6 +22,7 @@ from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.recording import Recorder
 from steelyard_gateway.shares import Fleet
+from steelyard_gateway.space import Space
 from steelyard_operator import metrics as operator_metrics
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
@@ -76,7 +77,8 @@ def of_gateway() -> Iterator[Row]:
     """What a gateway exposes; it exposes all of it from its start."""
     admission = Admission(Deadlines(), lambda: 0.0, Fleet())
     live = LiveEndpoints(lambda: 0.0)
-    metrics = gateway_metrics.Metrics(Current(), live, Recorder(BytesIO()), admission, RetryBudget())
+    space = Space("default", Current(), live, Recorder(BytesIO()), admission, RetryBudget())
+    metrics = gateway_metrics.Metrics(lambda: [space])
     for family in metrics.collect():
         yield _row(family, family._labelnames)  # type: ignore[attr-defined]
 

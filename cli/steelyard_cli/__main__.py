@@ -23,8 +23,9 @@ COMMANDS = {
     "get": "print backends, profiles or policies as a table",
     "export": "write the resources of a namespace in a cluster as files",
     "doctor": "check an installation in a cluster, and say what to do",
-    "import": "write the resources of files into a cluster, with what was measured",
-    "crds": "print the CustomResourceDefinitions for kubectl apply --server-side",
+    "import": "write the resources of files into a cluster, measurements included",
+    "benchmarks": "take scores of public leaderboards over as outside knowledge",
+    "crds": "print the definitions of the kinds for kubectl apply --server-side",
 }
 """What each word does; the module of the same name holds it, or the one that MODULES names."""
 
@@ -80,7 +81,7 @@ def main(words: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 def overview(program: str) -> str:
     """All commands in a line each."""
-    lines = [f"  {word:<10}{text}" for word, text in COMMANDS.items()]
+    lines = [f"  {word:<12}{text}" for word, text in COMMANDS.items()]
     return "\n".join(
         [f"usage: {program} COMMAND …", "", *lines, "", f"{program} COMMAND --help says more.", ""]
     )

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from steelyard import settings
-from steelyard.api.backend import LLMBackend, Location
+from steelyard.api.backend import LLMBackend, Location, ObservedModel
 from steelyard.api.conditions import Fact
 from steelyard.api.measuring import Suite
 from steelyard.api.meta import LocalObjectRef, ObjectMeta
@@ -28,12 +28,13 @@ from steelyard.files.problems import FilesError
 from steelyard.files.reading import Loaded
 from steelyard.routing import endpoints
 from steelyard.routing.table import Endpoint
-from steelyard_cli import progress, tables
+from steelyard_cli import comparing, marks, progress, tables, weighed
 from steelyard_cli.progress import OnProgress
-from steelyard_profiler import profiling, report
+from steelyard_operator.probing import Prober
+from steelyard_profiler import history, profiling, report
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.profiling import Result
-from steelyard_profiler.target import Failure, GpuSite, Target
+from steelyard_profiler.target import UNBOUNDED, Failure, GpuSite, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
     add(parser, "--model", environment, "only this model; needed for External backends", default="")
     add(parser, "--suite", environment, f"one of {', '.join(Suite)}; default: the profile's", default="")
     add(parser, "--seed", environment, "seed of the probes; default: the profile's", default="")
+    described = "measure nothing: show how your own scores (CSV: model,score) rank the models that were"
+    parser.add_argument("--compare", metavar="FILE", type=Path, help=described)
     flags.add_arguments(parser, environment)
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Measure, print the table, and say what failed; 1 when anything did."""
+    """Measure, print the table, and say what failed; 1 when anything did. Or compare."""
+    if arguments.compare:
+        return _compare(Path(arguments.source), arguments.namespace, arguments.compare)
     try:
         options = Options(
             namespace=arguments.namespace,
@@ -96,7 +101,7 @@ def main(arguments: argparse.Namespace) -> int:
     except FilesError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    print(tables.profiles_table(found.resources, datetime.now(UTC), options.namespace))
+    print(tables.profiles(found.resources, datetime.now(UTC), options.namespace).text())
     for outcome in outcomes:
         if outcome.failure:
             sys.stderr.write(f"{outcome.model or 'models'} on {outcome.backend}: {outcome.failure}\n")
@@ -105,6 +110,20 @@ def main(arguments: argparse.Namespace) -> int:
             f"Nothing to measure in namespace {options.namespace}: see --model and --namespace.\n"
         )
     return 1 if not outcomes or any(outcome.failure for outcome in outcomes) else 0
+
+
+def _compare(source: Path, namespace: str, path: Path) -> int:
+    try:
+        given = comparing.read(path.read_text(encoding="utf-8-sig"))
+        found = weighed.profiles(reading.load(source).resources, namespace)
+    except (OSError, UnicodeDecodeError, comparing.CompareError) as error:
+        sys.stderr.write(f"{path}: {error}\n")
+        return 1
+    except FilesError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    print(comparing.report(given, found))
+    return 0
 
 
 def run_to_end(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
@@ -132,9 +151,11 @@ async def run(source: Path, options: Options, on_progress: OnProgress) -> list[O
     """Measure all that is asked for, one after another; raises FilesError where the files are at fault."""
     loaded = await asyncio.to_thread(reading.load, source)
     outcomes: list[Outcome] = []
-    for (namespace, _), backend in sorted(loaded.resources.backends.items()):
-        if namespace == options.namespace:
-            outcomes += await _Measuring(source, loaded, backend, options, on_progress).outcomes()
+    async with Prober(options.egress) as prober:
+        for (namespace, _), backend in sorted(loaded.resources.backends.items()):
+            if namespace == options.namespace:
+                measuring = _Measuring(source, loaded, backend, options, on_progress, prober)
+                outcomes += await measuring.outcomes()
     return outcomes
 
 
@@ -147,6 +168,7 @@ class _Measuring:
     backend: LLMBackend
     options: Options
     on_progress: OnProgress
+    prober: Prober
 
     async def outcomes(self) -> list[Outcome]:
         """What became of each of its models."""
@@ -185,56 +207,80 @@ class _Measuring:
         return sorted(found, key=lambda profile: profile.seniority)
 
     def _profile(self, model: str) -> ModelProfile:
-        """The model's profile with the options in its spec: the one that exists, or a new one."""
-        new = ModelProfile(
-            metadata=ObjectMeta(
-                name=automatic_name(self.backend.name, model), namespace=self.backend.namespace
-            ),
-            spec=ModelProfileSpec(backend_ref=LocalObjectRef(name=self.backend.name), model=model),
-        )
-        profile = next((found for found in self._profiles() if found.spec.model == model), new)
+        """The model's profile with the options in its spec: the one that exists, or one by the template."""
+        profile = self._existing(model) or self._new(model)
         chosen = {"suite": self.options.suite, "seed": self.options.seed}
         update = {name: value for name, value in chosen.items() if value is not None}
         return profile.model_copy(update={"spec": profile.spec.model_copy(update=update)})
 
+    def _existing(self, model: str) -> ModelProfile | None:
+        return next((found for found in self._profiles() if found.spec.model == model), None)
+
+    def _new(self, model: str) -> ModelProfile:
+        template = self.backend.spec.profiling.template
+        reference = LocalObjectRef(name=self.backend.name)
+        given = {name: getattr(template, name) for name in template.model_fields_set}
+        return ModelProfile(
+            metadata=ObjectMeta(
+                name=automatic_name(self.backend.name, model), namespace=self.backend.namespace
+            ),
+            spec=ModelProfileSpec(backend_ref=reference, model=model, **given),
+        )
+
     async def _reported_models(self, endpoint: Endpoint) -> Sequence[str] | Failure:
-        """What the engine says it serves, kept in the backend's status."""
-        async with Drive(_target(self.backend, endpoint, "", self.options.egress)) as drive:
-            models = await drive.models()
-        if isinstance(models, Failure):
-            return models
-        if models != self.backend.status.models:
-            status = self.backend.status.model_copy(update={"models": models})
+        """What the engine says it serves, kept in the backend's status with its version."""
+        told = (await marks.asked(self.prober, self.backend, endpoint)).status
+        listed: tuple[ObservedModel, ...] | Failure = told.models
+        if not listed:
+            async with Drive(_target(self.backend, endpoint, "", self.options.egress)) as drive:
+                listed = await drive.models()
+        if isinstance(listed, Failure):
+            return listed
+        version = told.engine_version or self.backend.status.engine_version
+        update = {"models": listed, "engine_version": version}
+        status = self.backend.status.model_copy(update=update)
+        if status != self.backend.status:
             try:
                 await self._write(self.backend.model_copy(update={"status": status}))
             except FilesError as error:
                 return Failure("StatusNotWritten", str(error))
-        return [model.name for model in models]
+        return [model.name for model in listed]
 
     async def _measured(self, model: str, endpoint: Endpoint) -> Outcome:
-        profile = self._profile(model)
-        name = self.backend.name
+        profile, name = self._profile(model), self.backend.name
+        told = await marks.asked(self.prober, self.backend, endpoint)
         result = await profiling.profile(
             _target(self.backend, endpoint, model, self.options.egress),
             profile.spec,
             lambda progress: self.on_progress(model, name, progress),
         )
-        return await self._finish(profile, result)
+        return await self._finish(profile, marks.marked(result, model, told, endpoint), told)
 
     async def _failed(self, model: str, failure: Failure) -> Outcome:
         profile = self._profile(model)
-        return await self._finish(profile, profiling.failed(profile.spec, failure, _now()))
+        return await self._finish(profile, profiling.failed(profile.spec, failure, _now()), None)
 
-    async def _finish(self, profile: ModelProfile, result: Result) -> Outcome:
-        status = report.status(profile, result, self.backend.spec.cost, _now())
-        return await self._kept(profile, status, result.failure.message if result.failure else "")
+    async def _finish(self, profile: ModelProfile, result: Result, told: LLMBackend | None) -> Outcome:
+        now = _now()
+        status = report.status(profile, result, self.backend.spec.cost, now)
+        lines = history.with_run(profile.status.history, result, now)
+        status = status.model_copy(update={"history": lines})
+        return await self._kept(profile, status, told, result.failure.message if result.failure else "")
 
     async def _unresolved(self, model: str, fact: Fact) -> Outcome:
         profile = self._profile(model)
-        return await self._kept(profile, report.unresolved(profile, fact, _now()), fact.message)
+        return await self._kept(profile, report.unresolved(profile, fact, _now()), None, fact.message)
 
-    async def _kept(self, profile: ModelProfile, status: ModelProfileStatus, failure: str) -> Outcome:
-        """The outcome, its status on disk; where that fails, the outcome says so."""
+    async def _kept(
+        self, profile: ModelProfile, status: ModelProfileStatus, told: LLMBackend | None, failure: str
+    ) -> Outcome:
+        """The outcome, its status on disk; where that fails, the outcome says so.
+
+        `told`: the backend with what it tells of itself; None where it was not asked.
+        """
+        # The options stay out of a file that is there already: what it asks for may be another suite.
+        standing = (self._existing(profile.spec.model) or profile).model_copy(update={"status": status})
+        status = marks.with_fresh(standing, told, _now()).status
         try:
             await self._write(profile.model_copy(update={"status": status}))
         except FilesError as error:
@@ -259,6 +305,7 @@ def _endpoint(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
 def _target(backend: LLMBackend, endpoint: Endpoint, model: str, egress: Egress) -> Target:
     exporter = backend.spec.metrics.gpu.url
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    declared = next((one for one in backend.spec.models if one.name == model), None)
     return Target(
         url=f"{endpoint.scheme}://{host}:{endpoint.port}{endpoint.base_path}",
         model=model,
@@ -270,7 +317,10 @@ def _target(backend: LLMBackend, endpoint: Endpoint, model: str, egress: Egress)
         connect_seconds=endpoint.timeouts.connect_seconds,
         first_byte_seconds=endpoint.timeouts.first_byte_seconds,
         idle_seconds=endpoint.timeouts.idle_seconds,
+        max_concurrency=backend.spec.max_concurrency or UNBOUNDED,
+        context_tokens=declared.context_tokens if declared else None,
         engine=backend.spec.engine,
+        metrics_path=backend.spec.metrics.engine.path,
         gpus=GpuSite(exporter) if exporter else None,
     )
 

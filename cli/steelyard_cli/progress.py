@@ -1,4 +1,4 @@
-"""Bars on the terminal: one for each category of the model that is being measured, with its running score."""
+"""Bars on the terminal: one for each category of the model being measured, with its score so far."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from steelyard_profiler.profiling import Progress
+from steelyard_cli import weighed
+from steelyard_profiler.progress import Progress
 
 OnProgress = Callable[[str, str, Progress], None]
 """Called with the model, its backend and how far its run is."""
@@ -35,8 +36,8 @@ def bars() -> Iterator[OnProgress]:
         name = str(progress.category or "Speed")
         if name not in tasks:
             tasks[name] = shown.add_task(f"  {name:<12}", total=progress.total, score="")
-        score = f"{100 * progress.passed // progress.done}%" if progress.category and progress.done else ""
-        shown.update(tasks[name], completed=progress.done, score=score)
+        score = weighed.score(progress.score) if progress.score else None
+        shown.update(tasks[name], completed=progress.done, total=progress.total, score=str(score or ""))
 
     with shown:
         yield on_progress

@@ -3,66 +3,125 @@
 Invariant: what is not known is an empty cell or `Unknown`, never 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
 from steelyard.api.meta import Condition, Resource
-from steelyard.api.profile import ModelProfile
+from steelyard.api.policy import RoutingPolicy
+from steelyard.api.profile import Category, Prior
 from steelyard.api.resources import Key, ResourceSet
+from steelyard_cli import weighed
+
+_WHY = ("REASON", "MESSAGE")
 
 _R = TypeVar("_R", bound=Resource)
 
 
-def backends_table(resources: ResourceSet, now: datetime, namespace: str = "default") -> str:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells in rows under a header."""
+
+    header: Sequence[str]
+    """The names of the columns."""
+    rows: Sequence[Sequence[str]]
+    """As many cells each."""
+
+    def text(self) -> str:
+        """Columns three spaces apart; the header alone if there is no row."""
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        return "\n".join(
+            "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in (self.header, *self.rows)
+        )
+
+    def markdown(self) -> str:
+        """A table of Markdown."""
+        lines = (self.header, ("---",) * len(self.header), *self.rows)
+        return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def backends(resources: ResourceSet, now: datetime, namespace: str, *, is_wide: bool = False) -> Table:
     """LLMBackends by name."""
-    rows = [
-        [
-            backend.name,
-            backend.spec.engine,
-            _status(backend.status.conditions, "Ready"),
-            str(len(_model_names(backend)) or ""),
-            _age(backend, now),
-        ]
-        for backend in _of(resources.backends, namespace)
-    ]
-    return table(("NAME", "ENGINE", "READY", "MODELS", "AGE"), rows)
+    header = ("NAME", "ENGINE", "READY", "MODELS", *(("VERSION", "LOCATION", *_WHY) if is_wide else ()))
+    rows = []
+    for backend in _of(resources.backends, namespace):
+        status = backend.status
+        more = (status.engine_version or "", status.location or "", *_why(status.conditions))
+        rows.append(
+            (
+                backend.name,
+                backend.spec.engine,
+                _status(status.conditions, "Ready"),
+                str(len(_model_names(backend)) or ""),
+                *(more if is_wide else ()),
+                _age(backend, now),
+            )
+        )
+    return Table((*header, "AGE"), rows)
 
 
-def profiles_table(resources: ResourceSet, now: datetime, namespace: str = "default") -> str:
-    """ModelProfiles by model and backend."""
-    found = _of(resources.profiles, namespace)
-    found = sorted(found, key=lambda profile: (profile.spec.model, profile.spec.backend_ref.name))
-    header = ("MODEL", "BACKEND", "QUALITY", "TOK/S", "TTFT", "READY", "AGE")
-    return table(header, [_profile_row(profile, now) for profile in found])
+def profiles(resources: ResourceSet, now: datetime, namespace: str, *, is_wide: bool = False) -> Table:
+    """ModelProfiles by model and backend; what others say is a column of its own where anybody does."""
+    found = weighed.profiles(resources, namespace)
+    shown = [category for category in Category if any(category in one.scores for one in found)]
+    has_priors = any(one.profile.spec.priors for one in found)
+    header = ("MODEL", "BACKEND", "QUALITY", *(("PRIORS",) if has_priors else ()), "TOK/S", "TTFT")
+    wide = (*(category.upper() for category in shown), "USD/M IN", "USD/M OUT", "MEM", "FRESH", "SUITE")
+    rows = []
+    for one in found:
+        conditions_ = one.profile.status.conditions
+        more = (
+            *(str(one.scores[category]) if category in one.scores else "" for category in shown),
+            one.price.input_usd_per_million_tokens if one.price else "",
+            one.price.output_usd_per_million_tokens if one.price else "",
+            "" if one.memory_mib is None else f"{one.memory_mib}Mi",
+            _status(conditions_, "Fresh"),
+            one.suite,
+        )
+        rows.append(
+            (
+                one.model,
+                one.backend,
+                str(one.overall or ""),
+                *((_priors(one.profile.spec.priors),) if has_priors else ()),
+                str(one.tokens_per_second or ""),
+                "" if one.ttft_ms is None else f"{one.ttft_ms}ms",
+                *(more if is_wide else ()),
+                _status(conditions_, "Ready"),
+                age(one.measured, now),
+            )
+        )
+    return Table((*header, *(wide if is_wide else ()), "READY", "AGE"), rows)
 
 
-def policies_table(resources: ResourceSet, now: datetime, namespace: str = "default") -> str:
+def policies(resources: ResourceSet, now: datetime, namespace: str, *, is_wide: bool = False) -> Table:
     """RoutingPolicies by name."""
+    header = (
+        "NAME",
+        "MODELS",
+        "GOAL",
+        "CANDIDATES",
+        "READY",
+        *(("PRECISE", *_WHY) if is_wide else ()),
+        "AGE",
+    )
     rows = [
-        [
+        (
             policy.name,
             ",".join(model.name for model in policy.spec.models),
             policy.spec.goal,
             _eligible([candidate.eligible for candidate in policy.status.candidates]),
             _status(policy.status.conditions, "Ready"),
+            *((_precise(policy), *_why(policy.status.conditions)) if is_wide else ()),
             _age(policy, now),
-        ]
+        )
         for policy in _of(resources.policies, namespace)
     ]
-    return table(("NAME", "MODELS", "GOAL", "CANDIDATES", "READY", "AGE"), rows)
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns three spaces apart; what the header says if there is no row, too."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(header))]
-    return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    return Table(header, rows)
 
 
 def age(since: datetime | None, now: datetime) -> str:
@@ -76,25 +135,11 @@ def age(since: datetime | None, now: datetime) -> str:
     return f"{seconds}s"
 
 
-def _profile_row(profile: ModelProfile, now: datetime) -> list[str]:
-    status, speed = profile.status, profile.status.performance
-    overall = status.quality.overall if status.quality else None
-    ttft = speed.ttft_ms if speed else None
-    spread = (
-        f" ({overall.low_percent}-{overall.high_percent})"
-        if overall and overall.low_percent is not None
-        else ""
-    )
-    measured = status.run.completion_time if status.run else profile.metadata.creation_timestamp
-    return [
-        profile.spec.model,
-        profile.spec.backend_ref.name,
-        f"{overall.score_percent}%{spread}" if overall else "",
-        str(speed.output_tokens_per_second or "") if speed else "",
-        f"{ttft.p50}ms" if ttft else "",
-        _status(status.conditions, "Ready"),
-        age(measured, now),
-    ]
+def _priors(priors: Sequence[Prior]) -> str:
+    """What others say, the first two of it."""
+    told = [f"{prior.category} {prior.score_percent}%" for prior in priors[:2]]
+    more = [f"+{len(priors) - 2}"] if len(priors) > 2 else []
+    return ",".join([*told, *more])
 
 
 def _of(kind: Mapping[Key, _R], namespace: str) -> list[_R]:
@@ -104,6 +149,18 @@ def _of(kind: Mapping[Key, _R], namespace: str) -> list[_R]:
 def _status(found: tuple[Condition, ...], condition_type: str) -> str:
     condition = conditions.find(found, condition_type)
     return condition.status if condition else "Unknown"
+
+
+def _why(found: tuple[Condition, ...]) -> tuple[str, str]:
+    """The reason and message of Ready."""
+    condition = conditions.find(found, "Ready")
+    return (condition.reason, condition.message) if condition else ("", "")
+
+
+def _precise(policy: RoutingPolicy) -> str:
+    """Whether its candidates are told apart; empty where nothing depends on it."""
+    condition = conditions.find(policy.status.conditions, "Precise")
+    return condition.status if condition else ""
 
 
 def _eligible(eligible: Sequence[bool]) -> str:

@@ -104,6 +104,8 @@ class Endpoint(msgspec.Struct, rename="camel"):
 class Candidate(msgspec.Struct):
     """A model of a backend."""
 
+    namespace: str
+    """Its namespace."""
     endpoints: list[Endpoint]
     """Where it answers."""
 
@@ -134,7 +136,7 @@ def main(arguments: argparse.Namespace) -> int:
         try:
             endpoints = ask(client, arguments.admin)
             if arguments.once or not console.is_terminal:
-                print(tables.table(HEADER, [row(endpoint) for endpoint in endpoints]))
+                print(tables.Table(HEADER, [row(endpoint) for endpoint in endpoints]).text())
             else:
                 _follow(console, client, arguments.admin, endpoints)
         except NoTableError as error:
@@ -146,7 +148,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def ask(client: httpx.Client, admin_url: str) -> list[Endpoint]:
-    """The gateway's endpoints by name, each once. Raises NoTableError."""
+    """The gateway's endpoints by namespace and name, each once. Raises NoTableError."""
     url = f"{admin_url.rstrip('/')}/admin/table"
     try:
         answer = client.get(url)
@@ -163,8 +165,11 @@ def ask(client: httpx.Client, admin_url: str) -> list[Endpoint]:
         raise NoTableError(
             f"{url} answered with something else than endpoints: name a gateway of this version with --admin."
         ) from None
-    found = {one.name: one for candidate in table.candidates for one in candidate.endpoints}
-    return [found[name] for name in sorted(found)]
+    found = {(pair.namespace, one.name): one for pair in table.candidates for one in pair.endpoints}
+    has_namesakes = len({namespace for namespace, _ in found}) > 1
+    for (namespace, name), one in found.items():
+        one.name = f"{namespace}/{name}" if has_namesakes else name
+    return [found[key] for key in sorted(found)]
 
 
 def row(endpoint: Endpoint) -> list[str]:

@@ -3,7 +3,7 @@
 Everything here only reads, and nothing here shows a credential.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,25 +21,34 @@ from steelyard.routing.table import Candidate, Endpoint, Problem
 from steelyard.telemetry.gpus import Gpu
 from steelyard.telemetry.samples import NOTHING, LoadedModel
 from steelyard_gateway import errors, parsing
-from steelyard_gateway.current import Current, Snapshot
+from steelyard_gateway.current import Snapshot
 from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.router import TableRouter
 from steelyard_gateway.signals import Known
+from steelyard_gateway.space import Space
 from steelyard_gateway.state import State
 
 if TYPE_CHECKING:
     from steelyard_gateway.sources.kubernetes import KubernetesSource
 
 
-def make(state: State, current: Current, live: LiveEndpoints, router: TableRouter) -> FastAPI:
-    """The application of the admin port."""
+_Namespace = Annotated[str, Query(description="whose; none: the gateway's own")]
+_OneNamespace = Annotated[str, Query(description="only its; none: of all that are served")]
+
+
+def make(state: State, own: Space, served: Callable[[], Mapping[str, Space]]) -> FastAPI:
+    """The application of the admin port; `served`: the namespaces of now, by name."""
     app = FastAPI(title="Steelyard gateway", docs_url="/docs", redoc_url=None)
+
+    def chosen(namespace: str) -> list[Space]:
+        """This one, where it is served; empty: all of them."""
+        return [one for name, one in served().items() if namespace in ("", name)]
 
     @app.post("/admin/explain")
     async def explain(
         request: Request,
         path: Annotated[str, Query(description="the request's path")] = "/v1/chat/completions",
         load: Annotated[str, Query(description='{"endpoint": requests under way} instead of now')] = "",
+        namespace: _Namespace = "",
     ) -> Response:
         """The decision for the request in the body, with every score and reason; no token is spent.
 
@@ -48,29 +57,34 @@ def make(state: State, current: Current, live: LiveEndpoints, router: TableRoute
         if path not in parsing.NEEDS:
             known = ", ".join(parsing.NEEDS)
             return _error(errors.BadRequest(f"path is {path!r}: use one of {known}.", param="path"))
-        if current.snapshot is None:
+        asked = served().get(namespace) if namespace else own
+        snapshot = (asked or own).current.snapshot
+        if snapshot is None:
             return _error(errors.NoUpstream("The gateway has not read its resources yet: try again."))
+        if asked is None:
+            known = ", ".join(served())
+            return _error(
+                errors.BadRequest(f"namespace is {namespace!r}: use one of {known}.", param="namespace")
+            )
         try:
             given = _load(load) if load else None
             parsed = parsing.parse(path, request.headers.raw, await request.body())
-            return JSONResponse(explaining.explain(router.decide(current.snapshot, parsed.request, given)))
+            return JSONResponse(explaining.explain(asked.router.decide(snapshot, parsed.request, given)))
         except errors.RequestError as error:
             return _error(error)
 
     @app.get("/admin/table")
-    async def table() -> dict[str, Any]:
+    async def table(namespace: _OneNamespace = "") -> dict[str, Any]:
         """Every pair of model and backend with what decisions know of it, and its live load."""
-        snapshot = current.snapshot
-        pairs = snapshot.table.candidates if snapshot else ()
-        return {"candidates": [_candidate(pair, live) for pair in pairs]}
+        return {"candidates": [row for one in chosen(namespace) for row in _candidates(one)]}
 
     @app.get("/admin/resources")
-    async def resources() -> dict[str, Any]:
+    async def resources(namespace: _OneNamespace = "") -> dict[str, Any]:
         """Every resource, whether it plays a part, and what is wrong with it."""
         return {
             "source": _source(state.kubernetes),
             "refused": state.refused,
-            "resources": _resources(current.snapshot, live),
+            "resources": [row for one in chosen(namespace) for row in _resources(one)],
         }
 
     return app
@@ -101,6 +115,12 @@ def _error(error: errors.RequestError) -> Response:
     return Response(error.body(), error.status, media_type="application/json")
 
 
+def _candidates(space: Space) -> list[dict[str, Any]]:
+    snapshot = space.current.snapshot
+    pairs = snapshot.table.candidates if snapshot else ()
+    return [{"namespace": space.namespace} | _candidate(pair, space.live) for pair in pairs]
+
+
 def _candidate(pair: Candidate, live: LiveEndpoints) -> dict[str, Any]:
     return {
         "model": pair.model,
@@ -108,6 +128,7 @@ def _candidate(pair: Candidate, live: LiveEndpoints) -> dict[str, Any]:
         "aliases": list(pair.aliases),
         "location": pair.location,
         "measured": pair.measured,
+        "priors": [prior.model_dump(mode="json", by_alias=True) for prior in pair.priors],
         "contextTokens": pair.context_tokens,
         "capabilities": dict(pair.capabilities),
         "inputUsdPerMillionTokens": _per_million(pair.price.input_usd),
@@ -201,7 +222,8 @@ def _source(kubernetes: "KubernetesSource | None") -> dict[str, Any]:
     }
 
 
-def _resources(snapshot: Snapshot | None, live: LiveEndpoints) -> list[dict[str, Any]]:
+def _resources(space: Space) -> list[dict[str, Any]]:
+    snapshot = space.current.snapshot
     if snapshot is None:
         return []
     held: list[LLMBackend | ModelProfile | RoutingPolicy] = [
@@ -210,7 +232,7 @@ def _resources(snapshot: Snapshot | None, live: LiveEndpoints) -> list[dict[str,
         *snapshot.resources.policies.values(),
     ]
     problems: dict[tuple[str, str, str], list[Problem]] = {}
-    for problem in (*snapshot.problems, *_failing(snapshot, live)):
+    for problem in (*snapshot.problems, *_failing(snapshot, space.live)):
         problems.setdefault((problem.kind, problem.namespace, problem.name), []).append(problem)
     rows = []
     for one in held:

@@ -1,6 +1,7 @@
 """The map of the gateway: what it consists of, how it starts, serves and stops.
 
-    resources ─► publishing ─► current ◄─ router ◄─ protocol ◄─ clients (port)
+    resources ─► spaces, and in each namespace:
+                 publishing ─► current ◄─ router ◄─ protocol ◄─ clients (port)
     engines   ─► discovery  ─┘            live  ◄─ exchange ─► upstream ─► engines
     engines, exporters ─► polling ─────►──┘
     people    ─► people ─► admin (admin port)
@@ -11,11 +12,8 @@ Invariant: it answers as long as it runs; what goes wrong with resources or engi
 import asyncio
 import gc
 import logging
-import random
-import signal
 import socket
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -26,7 +24,7 @@ from steelyard.files.problems import FilesError
 from steelyard.routing.table import Problem
 from steelyard_gateway import (
     client_connection,
-    current,
+    dividing,
     draining,
     elsewhere,
     listening,
@@ -34,26 +32,17 @@ from steelyard_gateway import (
     protocol,
     shares,
 )
-from steelyard_gateway.admission import Admission
-from steelyard_gateway.budget import RetryBudget
 from steelyard_gateway.deadlines import Deadlines
-from steelyard_gateway.discovery import Discovery
-from steelyard_gateway.keepers import Keepers
 from steelyard_gateway.listening import Refused, Server
-from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import Metrics
-from steelyard_gateway.parts import Gateway
 from steelyard_gateway.people import Pages
-from steelyard_gateway.polling import Poller
-from steelyard_gateway.publishing import Publisher
-from steelyard_gateway.recording import Recorder
-from steelyard_gateway.router import TableRouter
 from steelyard_gateway.settings import Settings
 from steelyard_gateway.shares import Fleet
 from steelyard_gateway.sources import files
+from steelyard_gateway.spaces import Reach, Shared, Spaces
 from steelyard_gateway.state import State
+from steelyard_gateway.steady import steadily
 from steelyard_gateway.upstream.client import Client
-from steelyard_gateway.warmth import Warmth
 
 if TYPE_CHECKING:  # loaded where there is a cluster: with httpx it costs 0.1 s and 5 MB at start
     from starlette.types import ASGIApp
@@ -75,36 +64,24 @@ class App:
         self._settings = settings
         self._files = None if settings.directory is None else files.FileSource(settings.directory)
         namespace = settings.namespace or (cluster.namespace if cluster else "")
-        self._own_namespace = cluster.namespace if cluster else namespace
-        self._kubernetes = None if cluster is None else _watched(cluster, namespace, settings)
+        reach = Reach(namespace, settings.watched_namespaces)
+        self._home = cluster.namespace if cluster else namespace
+        self._kubernetes = None if cluster is None else _watched(cluster, reach, settings)
         self._state = State(self._kubernetes)
-        self._current = current.Current()
         self._deadlines = Deadlines()
         self._fleet = Fleet(own=settings.gateway_name, workers=settings.workers, worker=settings.worker_index)
-        warmth = Warmth(time.monotonic)
-        self._admission = Admission(self._deadlines, time.perf_counter, self._fleet, warmth)
         self._client = Client(self._deadlines, egress=settings.egress)
-        self._live = LiveEndpoints(time.monotonic, self._admission.is_full, warmth, self._client.has_heard)
-        self._recorder = Recorder(log)
-        self._budget = RetryBudget()
-        self._metrics = Metrics(
-            self._current,
-            self._live,
-            self._recorder,
-            self._admission,
-            self._budget,
-            kubernetes=self._kubernetes,
-        )
-        self._publisher = Publisher(
-            self._current,
-            self._live,
-            self._admission,
-            namespace,
+        shared = Shared(
+            client=self._client,
+            deadlines=self._deadlines,
+            log=log,
+            cors=settings.cors,
             trusts_status=self._kubernetes is not None,
+            # In a cluster it is the operator's work; with files one worker does it.
+            keeps_memory=self._files is not None and settings.worker_index == 0,
         )
-        self._discovery = Discovery(self._publisher, self._client)
-        self._poller = Poller(self._current, self._live, self._client, now=time.monotonic, rand=random.random)
-        self._router = TableRouter(self._current, self._live)
+        self._spaces = Spaces(reach, shared, self._fleet)
+        self._metrics = Metrics(self._spaces.every, kubernetes=self._kubernetes)
         self._begun = asyncio.Event()
         self.ready = asyncio.Event()
         """Set when requests can be sent: the resources are in force, and silent engines were waited for."""
@@ -122,13 +99,13 @@ class App:
         traffic_socket, admin_socket = self._listen()
         traffic, people = self._traffic_server(), self._admin_server()
         async with asyncio.TaskGroup() as tasks:
-            helpers = [
-                tasks.create_task(self._follow(), name="follow resources"),
-                tasks.create_task(self._discover(), name="discover models"),
-                tasks.create_task(self._poller.run(), name="poll engines and exporters"),
-                tasks.create_task(self._keep_memory(), name="keep memory"),
-                tasks.create_task(self._flush(), name="flush request log"),
-            ]
+            work = {
+                "follow resources": self._follow,
+                "serve namespaces": self._spaces.run,
+                "become ready": self._become_ready,
+                "flush request log": self._flush,
+            }
+            helpers = [tasks.create_task(steadily(one, name), name=name) for name, one in work.items()]
             serving_people = tasks.create_task(people.serve([admin_socket]), name="serve admin")
             serving_traffic = tasks.create_task(traffic.serve([traffic_socket]), name="serve traffic")
             await stop.wait()
@@ -139,7 +116,7 @@ class App:
             for helper in helpers:
                 helper.cancel()
         await self._client.aclose()
-        self._recorder.flush()
+        self._write_log()
 
     def _listen(self) -> tuple[socket.socket, socket.socket]:
         """The sockets of traffic and people."""
@@ -158,21 +135,13 @@ class App:
         return traffic, admin
 
     def _traffic_server(self) -> Server:
-        gateway = Gateway(
-            router=self._router,
-            endpoints=self._live,
-            recorder=self._recorder,
-            client=self._client,
-            admission=self._admission,
-            deadlines=self._deadlines,
-            budget=self._budget,
-            cors=self._settings.cors,
+        limits = client_connection.Limits(
+            body_bytes=self._settings.max_body_bytes, keep_alive_seconds=self._settings.keep_alive_seconds
         )
-        limits = client_connection.Limits(body_bytes=self._settings.max_body_bytes)
-        http = protocol.protocol_class(gateway, self._deadlines, limits)
+        http = protocol.protocol_class(self._spaces.own.gateway, self._deadlines, limits)
         return Server(
             uvicorn.Config(
-                elsewhere.app(self._recorder, self._settings.cors),
+                elsewhere.app(self._spaces.own.space.recorder, self._settings.cors),
                 http=http,
                 ws="none",
                 lifespan="off",
@@ -189,7 +158,7 @@ class App:
     def _load_admin(self) -> "ASGIApp":
         from steelyard_gateway import admin
 
-        return admin.make(self._state, self._current, self._live, self._router)
+        return admin.make(self._state, self._spaces.own.space, self._spaces.served)
 
     async def _follow(self) -> None:
         if self._kubernetes is not None:
@@ -209,60 +178,51 @@ class App:
 
     def _take(self, resources: ResourceSet, invalid: tuple[Problem, ...] = ()) -> None:
         """Put a state of the resources into force."""
-        self._admission.resize(self._counted(resources))
-        self._publisher.replace(resources, invalid)
+        self._spaces.take(dividing.State(resources, invalid), self._counted(resources))
         self._begun.set()
-        self._discovery.changed.set()
 
     def _counted(self, resources: ResourceSet) -> Fleet:
         """The gateways, as the pods of their Service are now."""
         service = self._settings.gateway_service
-        slices = resources.slices_by_service.get((self._own_namespace, service), ()) if service else ()
+        slices = resources.slices_by_service.get((self._home, service), ()) if service else ()
         return replace(self._fleet, gateways=shares.gateways(slices))
 
-    async def _discover(self) -> None:
+    async def _become_ready(self) -> None:
         await self._begun.wait()
-        await self._discovery.round()
+        await self._spaces.asked()
         gc.collect()
         gc.freeze()
         self._state.asked_engines = True
         self.ready.set()
-        await self._discovery.run()
-
-    async def _keep_memory(self) -> None:
-        """In a cluster it is the operator's work; with files one worker does it."""
-        if self._files is not None and self._settings.worker_index == 0:
-            await Keepers(self._current, self._client, self._admission.swapping).run()
 
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
-            self._recorder.flush()
+            self._write_log()
+
+    def _write_log(self) -> None:
+        for space in self._spaces.every():
+            space.recorder.flush()
 
 
-def _watched(cluster: "Configuration", namespace: str, settings: Settings) -> "KubernetesSource":
+def _watched(cluster: "Configuration", reach: Reach, settings: Settings) -> "KubernetesSource":
     from steelyard_gateway.sources.kubernetes import KubernetesSource
 
-    return KubernetesSource(cluster, namespace, gateway_service=settings.gateway_service)
+    return KubernetesSource(cluster, reach.named, gateway_service=settings.gateway_service)
 
 
 async def run(settings: Settings, cluster: "Configuration | None" = None) -> None:
-    """Serve until SIGTERM or SIGINT; the second one ends it at once. Raises Refused where it cannot start."""
+    """Serve until a signal; a SIGINT after it ends it at once. Raises Refused where it cannot start."""
     stop, over = asyncio.Event(), asyncio.Event()
-
-    def told() -> None:
-        (over if stop.is_set() else stop).set()
-
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told)
+    draining.end_on_signals(loop, stop, over)
     if settings.admin_fd is None:
         await App(settings, sys.stderr.buffer, cluster).serve(stop, over)
         return
 
     def orphaned() -> None:
         loop.remove_reader(sys.stdin)
-        told()
+        stop.set()
 
     loop.add_reader(sys.stdin, orphaned)
     await App(settings, logs.WholeLines(sys.stderr.fileno()), cluster).serve(stop, over)

@@ -11,9 +11,10 @@ from zlib import crc32
 from steelyard.routing import latency
 from steelyard.routing.decision import Attempt
 from steelyard.routing.table import Endpoint
-from steelyard_gateway import errors, failover, heads, outgoing, wording
+from steelyard_gateway import comparing, errors, failover, heads, outgoing, wording
 from steelyard_gateway.answering import OK, Answering
 from steelyard_gateway.client_head import ClientHead
+from steelyard_gateway.comparing import Compared, Stream
 from steelyard_gateway.deadlines import NEVER
 from steelyard_gateway.door import Door
 from steelyard_gateway.failover import Judgement, Misstep, Verdict
@@ -21,6 +22,7 @@ from steelyard_gateway.lines import Ticket
 from steelyard_gateway.parts import Gateway
 from steelyard_gateway.ports import Outcome, Reply, Routed
 from steelyard_gateway.upstream.call import Call, Receiver
+from steelyard_gateway.usage import Usage
 
 
 class Attempting(Answering, Receiver):
@@ -46,6 +48,8 @@ class Attempting(Answering, Receiver):
     _at_endpoint = _owes = _after_500 = _after_too_long = False
     _sent_at = 0.0
     _expected: float | None = None
+    _in_flight = 0.0
+    _is_comparable = _was_held_up = False
 
     def __init__(self, gateway: Gateway, door: Door, head: ClientHead) -> None:
         self.head = head
@@ -116,11 +120,11 @@ class Attempting(Answering, Receiver):
         endpoint, endpoints = attempt.endpoint, self._gateway.endpoints
         self._sent_at = perf_counter()
         if routed.stream:
-            in_flight = endpoints.in_flight(endpoint)
+            self._in_flight = in_flight = endpoints.in_flight(endpoint)
             expected = latency.expected_ttft_seconds(attempt.candidate, routed.prompt_tokens, in_flight)
-            if expected is not None and attempt.candidate.loads_on_demand:
-                expected += endpoints.load_seconds(attempt)
-            self._expected = expected
+            load = endpoints.load_seconds(attempt) if attempt.candidate.loads_on_demand else 0.0
+            self._expected = None if expected is None else expected + load
+            self._is_comparable = not load
         endpoints.started(endpoint)
         self._at_endpoint = True
         policy = routed.decision.policy
@@ -264,6 +268,22 @@ class Attempting(Answering, Receiver):
         self._reply(reply)
         self._finish(reply.code)
 
+    def _compared(self, used: Usage | None) -> Compared | None:
+        """A stream that came to its end beside what its model's profile lets expect."""
+        attempt, routed, first_byte_at = self._attempt, self._routed, self._first_byte_at
+        if attempt is None or routed is None or first_byte_at is None or self._events is None:
+            return None
+        return comparing.compared(
+            Stream(
+                attempt.candidate,
+                routed.prompt_tokens,
+                used,
+                (self._in_flight, self._gateway.endpoints.in_flight(attempt.endpoint)),
+                first_byte_at - self._sent_at,
+                None if self._was_held_up else perf_counter() - first_byte_at,
+            )
+        )
+
     def _finish(self, code: str = "") -> None:
         self.response_complete = True
         if self.deadline is not NEVER:
@@ -282,7 +302,8 @@ class Attempting(Answering, Receiver):
             self._routed,
             self._attempt,
             self._detail,
-            self._used(),
+            used := self._used(),
+            self._compared(used) if self._is_comparable and not code else None,
         )
         self._gateway.recorder.finished(outcome)
         if self.disconnected:

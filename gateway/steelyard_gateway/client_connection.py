@@ -21,11 +21,11 @@ class Limits:
     body_bytes: int = 32 * 1024 * 1024
     """Longest request body."""
     head_seconds: float = 20.0
-    """From a request's first byte to the end of its head, and from a connection's start to the first head."""
+    """From a request's first byte to the end of its head."""
     body_seconds: float = 60.0
     """Between two pieces of a request's body, and between two looks at whether a client reads its answer."""
     keep_alive_seconds: float = 75.0
-    """An idle connection is kept so long: above ingress-nginx's 60, so that it never sends into a close."""
+    """So long an idle connection is kept, also a new one: ingress-nginx keeps its own for 60."""
     linger_seconds: float = 5.0
     """After a close, the client may go on for so long to send what nobody reads."""
 
@@ -46,7 +46,7 @@ class ClientConnection(HttpToolsProtocol):
         """A client connected."""
         super().connection_made(transport)
         self.write = transport.write
-        self.deadline = perf_counter() + self.limits.head_seconds
+        self.deadline = perf_counter() + self.limits.keep_alive_seconds
         self.deadlines.watch(self)
 
     def pause_writing(self) -> None:

@@ -74,7 +74,7 @@ class Discovery:
             found = models.observed(await self._get_models(endpoint))
         except (fetching.NoAnswer, models.NotAModelList) as error:
             if key not in self._silent:
-                logger.warning("models not told", extra={"backend": backend.name, "detail": str(error)})
+                logger.warning("models not told", extra=_fields(backend) | {"detail": str(error)})
             self._silent.add(key)
             return key, None
         self._silent.discard(key)
@@ -83,3 +83,7 @@ class Discovery:
     async def _get_models(self, endpoint: Endpoint) -> bytes:
         path, most_bytes = f"{endpoint.base_path}/models", models.MOST_ANSWER_BYTES
         return await fetching.get(self._client, endpoint, path, seconds=ANSWER_SECONDS, most_bytes=most_bytes)
+
+
+def _fields(backend: LLMBackend) -> dict[str, str]:
+    return {"namespace": backend.namespace, "backend": backend.name}

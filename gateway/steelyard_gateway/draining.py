@@ -11,6 +11,7 @@ as long after it: clients send their next request just then. Invariant: it ends,
 import asyncio
 import contextlib
 import logging
+import signal
 from dataclasses import replace
 
 import uvicorn
@@ -25,6 +26,19 @@ LEAST_HEAD_SECONDS = 1.0
 """A client that has begun to send may go on for so long, however short the grace time is."""
 
 logger = logging.getLogger(__name__)
+
+
+def end_on_signals(loop: asyncio.AbstractEventLoop, stop: asyncio.Event, over: asyncio.Event) -> None:
+    """Set `stop` on SIGTERM and SIGINT, and `over` on a SIGINT after either: Ctrl-C was pressed again.
+
+    A second SIGTERM changes nothing: a kubelet that asks its runtime once more to stop a container sends one.
+    """
+
+    def interrupted() -> None:
+        (over if stop.is_set() else stop).set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupted)
 
 
 async def drain(

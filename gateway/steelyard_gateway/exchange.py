@@ -99,6 +99,7 @@ class Exchange(Attempting):
         if data:
             self._write(data)
             if self._call is not None and self._door.is_full():
+                self._was_held_up = True
                 self._call.pause()
 
     def on_chunk(self, chunk: bytes, start: int) -> None:
@@ -109,6 +110,7 @@ class Exchange(Attempting):
             return
         self._door.write(chunk)
         if self._call is not None and self._door.is_full():
+            self._was_held_up = True
             self._call.pause()
 
     def on_end(self) -> None:

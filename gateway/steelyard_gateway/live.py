@@ -75,11 +75,15 @@ class LiveEndpoints:
         is_full: Callable[[Endpoint], bool] = lambda endpoint: False,
         warmth: Warmth | None = None,
         has_heard: Callable[[Endpoint, float], bool] = lambda endpoint, seconds: False,
+        *,
+        namespace: str = "",
     ) -> None:
         """`is_full`: whether an endpoint has as many requests as it may have; `warmth`: what is loaded;
-        `has_heard`: whether anything of a stream came from there within so many seconds.
+        `has_heard`: whether anything of a stream came from there within so many seconds; `namespace`: theirs,
+        where the log is to say it.
         """
         self._now = now
+        self._told = {"namespace": namespace} if namespace else {}
         self.is_full = is_full
         self._has_heard = has_heard
         self._warmth = warmth or Warmth(now)
@@ -148,13 +152,13 @@ class LiveEndpoints:
             return
         health.answered(now, ratio)
         if health.cause is None:
-            logger.info("endpoint answers again", extra=_fields(endpoint))
+            logger.info("endpoint answers again", extra=self._fields(endpoint))
 
     def failed(self, endpoint: Endpoint, how: str) -> None:
         """It failed: it rests, the longer the more often in a row. Logged when it begins or changes."""
         state = self._state(endpoint)
         if how != self.how_failed(endpoint):
-            logger.warning("endpoint failed", extra=_fields(endpoint) | {"detail": how})
+            logger.warning("endpoint failed", extra=self._fields(endpoint) | {"detail": how})
         state.how = how
         state.breaker.failed(self._now())
 
@@ -169,7 +173,7 @@ class LiveEndpoints:
         state.breaker.faulted(now, request_key)
         if state.breaker.cause is not was:
             state.how = "answered most requests with 500"
-            logger.warning("endpoint failed", extra=_fields(endpoint) | {"detail": state.how})
+            logger.warning("endpoint failed", extra=self._fields(endpoint) | {"detail": state.how})
 
     def rest(self, endpoint: Endpoint, seconds: float | None) -> None:
         """It asked for a pause: nothing is sent there meanwhile. None: for how long? Others come first."""
@@ -326,7 +330,7 @@ class LiveEndpoints:
         ]
         if breaker.eject_slow(state.breaker, groups, now):
             state.how = f"sends its first byte {state.breaker.ratio:.1f} times as late as expected"
-            logger.warning("endpoint is slow", extra=_fields(endpoint) | {"detail": state.how})
+            logger.warning("endpoint is slow", extra=self._fields(endpoint) | {"detail": state.how})
 
     def _peers_of(self, name: str) -> list[list[str]]:
         """The names of the endpoints of each model that this one serves; sorted out once per table."""
@@ -347,6 +351,5 @@ class LiveEndpoints:
             state = self._states[endpoint.name] = _State()
         return state
 
-
-def _fields(endpoint: Endpoint) -> dict[str, str]:
-    return {"backend": endpoint.backend, "endpoint": endpoint.name}
+    def _fields(self, endpoint: Endpoint) -> dict[str, str]:
+        return {"backend": endpoint.backend, "endpoint": endpoint.name, **self._told}

@@ -76,8 +76,8 @@ def make(workers: Sequence[Worker], client: httpx.AsyncClient, stop: asyncio.Eve
                 sums.take(worker.index, generation, answer.text)
         return Response(sums.text(), media_type=people.METRICS_TYPE)
 
-    async def table(_: Request) -> Response:
-        answers = await _ask_all(workers, client, "/admin/table")
+    async def table(request: Request) -> Response:
+        answers = await _ask_all(workers, client, "/admin/table", request)
         given = [answer.json() for answer in answers if answer is not None and answer.is_success]
         return JSONResponse(table_of_all(given)) if given else _nobody()
 
@@ -129,15 +129,16 @@ class Sums:
 
 def table_of_all(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The first one's table, with the requests in flight of all."""
-    in_flight: dict[str, int] = {}
+    in_flight: dict[tuple[str, str], int] = {}
     for answer in answers:
-        seen = {one["name"]: one for pair in answer["candidates"] for one in pair["endpoints"]}
-        for name, endpoint in seen.items():
-            in_flight[name] = in_flight.get(name, 0) + endpoint["inFlight"]
+        pairs = answer["candidates"]
+        seen = {(pair["namespace"], one["name"]): one for pair in pairs for one in pair["endpoints"]}
+        for key, endpoint in seen.items():
+            in_flight[key] = in_flight.get(key, 0) + endpoint["inFlight"]
     for pair in answers[0]["candidates"]:
         for endpoint in pair["endpoints"]:
             there = endpoint["inFlight"] + endpoint["othersInFlight"]
-            endpoint["inFlight"] = own = in_flight[endpoint["name"]]
+            endpoint["inFlight"] = own = in_flight[pair["namespace"], endpoint["name"]]
             endpoint["othersInFlight"] = max(there - own, 0)
     return answers[0]
 
@@ -176,9 +177,9 @@ async def _not_ready(workers: Sequence[Worker], client: httpx.AsyncClient) -> st
 
 
 async def _ask_all(
-    workers: Sequence[Worker], client: httpx.AsyncClient, path: str
+    workers: Sequence[Worker], client: httpx.AsyncClient, path: str, request: Request | None = None
 ) -> list[httpx.Response | None]:
-    return await asyncio.gather(*(_ask(worker, client, path) for worker in workers))
+    return await asyncio.gather(*(_ask(worker, client, path, request) for worker in workers))
 
 
 async def _ask(

@@ -1,12 +1,14 @@
 """What the gateway tells Prometheus: what `recording` counted, and what is in force at the moment.
 
 Requests are counted in plain integers on the request path and turned into samples when scraped. The texts
-here become docs/metrics.md. Invariant: a model on an endpoint costs at most 60 series.
+here become docs/metrics.md. A policy or backend of another namespace than the gateway's own is labelled
+NAMESPACE/NAME. Invariant: a model on an endpoint costs at most 60 series.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,12 +21,9 @@ from prometheus_client.metrics_core import (
 
 from steelyard.routing.table import Endpoint
 from steelyard.telemetry.samples import NOTHING
-from steelyard_gateway.admission import Admission
-from steelyard_gateway.budget import RetryBudget
-from steelyard_gateway.current import Current
-from steelyard_gateway.live import LiveEndpoints
-from steelyard_gateway.recording import Histogram, Recorder
+from steelyard_gateway.recording import Histogram, Label, Timings
 from steelyard_gateway.signals import Known
+from steelyard_gateway.space import Space
 
 if TYPE_CHECKING:  # loaded where there is a cluster
     from steelyard_gateway.sources.kubernetes import KubernetesSource
@@ -45,26 +44,30 @@ SIGNALS = {
 """Gauges of each endpoint. None ends with `_requests`: workers see the same, so theirs are not added up."""
 
 
+COMPARISONS = {
+    "requests": "Streams whose time was compared with their model's profile: phase is first_byte, or "
+    "decoding for what follows.",
+    "actual_seconds": "What that phase of them took.",
+    "expected_seconds": "What it was to take by the profile, at the prompt's length and the endpoint's load.",
+}
+"""Counters of streams beside what was expected of them, in the order of `Timings`."""
+
+_NO_SUMS = (0.0, 0.0, 0.0)
+
+
 class Metrics:
     """Counts of finished requests, and gauges of what is in force."""
 
     def __init__(
         self,
-        current: Current,
-        live: LiveEndpoints,
-        recorder: Recorder,
-        admission: Admission,
-        budget: RetryBudget,
+        spaces: Callable[[], Sequence[Space]],
         *,
         now: Callable[[], float] = time.time,
         kubernetes: "KubernetesSource | None" = None,
     ) -> None:
+        """`spaces`: the namespaces of now and those that were, the own one first."""
         self._kubernetes = kubernetes
-        self._current = current
-        self._live = live
-        self._recorder = recorder
-        self._admission = admission
-        self._budget = budget
+        self._spaces = spaces
         self._now = now
         self._reload_failures = 0
         self._registry = CollectorRegistry(auto_describe=False)
@@ -81,31 +84,33 @@ class Metrics:
     def collect(self) -> Iterator[Metric]:
         """All metrics of the moment."""
         yield from self._counts()
-        timings = self._recorder.timings
+        timings = list(self._timings())
+        own, *others = (space.recorder.overhead for space in self._spaces())
         yield _family(
             "steelyard_request_duration_seconds",
             "From the request to the end of the answer.",
             ["model", "backend"],
-            _sums((label[1:], one.durations) for label, one in timings.items()),
+            _sums((label[1:], one.durations) for label, one in timings),
         )
         yield _family(
             "steelyard_time_to_first_byte_seconds",
             "From the request to the first byte of the answer.",
             ["model", "backend"],
-            _sums((label[1:], one.first_bytes) for label, one in timings.items()),
+            _sums((label[1:], one.first_bytes) for label, one in timings),
         )
         yield _family(
             "steelyard_policy_request_duration_seconds",
             "From the request to the end of the answer, of all requests of a policy.",
             ["policy"],
-            _sums((label[:1], one.durations) for label, one in timings.items()),
+            _sums((label[:1], one.durations) for label, one in timings),
         )
         yield _family(
             "steelyard_overhead_seconds",
             "What the gateway itself takes of a request's time: parsing and deciding.",
             [],
-            {(): self._recorder.overhead},
+            {(): reduce(Histogram.plus, others, own)},
         )
+        yield from self._comparisons()
         yield from self._gauges()
         yield from self._brakes()
 
@@ -119,8 +124,10 @@ class Metrics:
             labels=[*labels, "path", "status", "code"],
         )
         counts: Counter[tuple[str, ...]] = Counter()
-        for series in self._recorder.series():
-            counts[(*series.label, series.path, str(series.status), series.code)] += series.count
+        for space in self._spaces():
+            for series in space.recorder.series():
+                label = _label(space, series.label)
+                counts[(*label, series.path, str(series.status), series.code)] += series.count
         for values, count in counts.items():
             requests.add_metric(list(values), count)
         attempts = CounterMetricFamily(
@@ -132,13 +139,42 @@ class Metrics:
             "or estimated.",
             labels=[*labels, "direction", "source"],
         )
-        for label, timing in self._recorder.timings.items():
-            attempts.add_metric(list(label), timing.attempts)
+        tried: Counter[Label] = Counter()
+        used: Counter[tuple[str, ...]] = Counter()
+        for label, timing in self._timings():
+            tried[label] += timing.attempts
             for source, every in (("told", timing.told), ("estimated", timing.estimated)):
                 if any(every):
                     for direction, number in zip(("prompt", "completion", "cached"), every, strict=True):
-                        tokens.add_metric([*label, direction, source], number)
+                        used[(*label, direction, source)] += number
+        for label, count in tried.items():
+            attempts.add_metric(list(label), count)
+        for values, count in used.items():
+            tokens.add_metric(list(values), count)
         yield from (requests, attempts, tokens)
+
+    def _timings(self) -> Iterator[tuple[Label, Timings]]:
+        for space in self._spaces():
+            for label, timings in space.recorder.timings.items():
+                yield _label(space, label), timings
+
+    def _comparisons(self) -> Iterator[Metric]:
+        """Streams beside what was expected of them."""
+        labels = ["model", "backend", "phase"]
+        families = [
+            CounterMetricFamily(f"steelyard_compared_{name}", text, labels=labels)
+            for name, text in COMPARISONS.items()
+        ]
+        sums: dict[tuple[str, ...], list[float]] = {}
+        for label, timing in self._timings():
+            for phase, every in (("first_byte", timing.first_byte), ("decoding", timing.decoding)):
+                if every[0]:
+                    key = (*label[1:], phase)
+                    sums[key] = [one + more for one, more in zip(sums.get(key, _NO_SUMS), every, strict=True)]
+        for values, every in sums.items():
+            for family, value in zip(families, every, strict=True):
+                family.add_metric(list(values), value)
+        yield from families
 
     def _gauges(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily(
@@ -151,20 +187,31 @@ class Metrics:
             "1 while an endpoint rests after failures or at its own request.",
             labels=["backend", "endpoint"],
         )
-        snapshot = self._current.snapshot
-        table = snapshot.table if snapshot else None
-        every = {one.name: one for pair in (table.candidates if table else ()) for one in pair.endpoints}
-        for endpoint in every.values():
-            in_flight.add_metric([endpoint.backend, endpoint.name], self._live.own(endpoint))
-            resting.add_metric([endpoint.backend, endpoint.name], float(self._live.is_resting(endpoint)))
+        told: list[tuple[list[str], Known]] = []
+        for space, endpoint in self._endpoints():
+            live, labels = space.live, [space.label(endpoint.backend), endpoint.name]
+            in_flight.add_metric(labels, live.own(endpoint))
+            resting.add_metric(labels, float(live.is_resting(endpoint)))
+            told.append((labels, live.known(endpoint)))
         yield in_flight
         yield resting
-        yield from self._signals(every.values())
-        age = GaugeMetricFamily("steelyard_table_age_seconds", "Since the table in force was compiled.")
+        yield from _signals(told)
+        info = GaugeMetricFamily(
+            "steelyard_gateway_info",
+            "1 while the gateway answers for the resources of a namespace, which serves names; own is true "
+            "of the one whose names stand alone in labels.",
+            labels=["serves", "own"],
+        )
+        age = GaugeMetricFamily("steelyard_table_age_seconds", "Since a table in force was compiled last.")
         problems = GaugeMetricFamily("steelyard_excluded_resources", "Resources that play no part.")
-        if snapshot is not None:
-            age.add_metric([], max(self._now() - snapshot.created, 0.0))
-            problems.add_metric([], sum(problem.excludes for problem in snapshot.problems))
+        snapshots = [one for one in (space.current.snapshot for space in self._spaces()) if one is not None]
+        if snapshots:
+            age.add_metric([], max(self._now() - max(one.created for one in snapshots), 0.0))
+            problems.add_metric([], sum(found.excludes for one in snapshots for found in one.problems))
+        for space in self._spaces():
+            if space.current.snapshot is not None:
+                info.add_metric([space.namespace, str(space.is_own).lower()], 1)
+        yield info
         yield age
         yield problems
         yield from self._source()
@@ -175,48 +222,43 @@ class Metrics:
             "steelyard_lost_log_lines",
             "Log lines that could not be written: standard error was closed, or a disk full.",
         )
-        lost.add_metric([], self._recorder.lost_lines)
+        lost.add_metric([], sum(space.recorder.lost_lines for space in self._spaces()))
         yield lost
 
-    def _signals(self, every: Iterable[Endpoint]) -> Iterator[Metric]:
-        """What engines and exporters told; what is unknown has no sample."""
-        families = {
-            name: GaugeMetricFamily(f"steelyard_{name}", text, labels=["backend", "endpoint"])
-            for name, text in SIGNALS.items()
-        }
-        for endpoint in every:
-            for name, value in _told(self._live.known(endpoint)).items():
-                if value is not None:
-                    families[name].add_metric([endpoint.backend, endpoint.name], value)
-        yield from families.values()
+    def _endpoints(self) -> Iterator[tuple[Space, Endpoint]]:
+        """Every endpoint of the tables in force once, by namespace."""
+        for space in self._spaces():
+            snapshot = space.current.snapshot
+            pairs = snapshot.table.candidates if snapshot else ()
+            for endpoint in {one.name: one for pair in pairs for one in pair.endpoints}.values():
+                yield space, endpoint
 
     def _brakes(self) -> Iterator[Metric]:
         """What keeps requests from engines that have enough."""
-        admission = self._admission
         queued = GaugeMetricFamily(
             "steelyard_queued_requests",
             "Requests that wait for a slot of maxConcurrency, or for a model's turn on an Ollama.",
             labels=["backend"],
         )
-        waiting = admission.waiting()
-        for backend in admission.waits:
-            queued.add_metric([backend], waiting[backend])
         waits = CounterMetricFamily(
             "steelyard_queue_waits", "Requests that began to wait for one.", labels=["backend"]
         )
-        for backend, count in admission.waits.items():
-            waits.add_metric([backend], count)
         refusals = CounterMetricFamily(
             "steelyard_queue_refusals",
             "Requests that got none: reason is no_share, queue_full or late.",
             labels=["backend", "reason"],
         )
-        for (backend, reason), count in admission.refusals.items():
-            refusals.add_metric([backend, reason], count)
+        for space in self._spaces():
+            admission, waiting = space.admission, space.admission.waiting()
+            for backend, count in admission.waits.items():
+                queued.add_metric([space.label(backend)], waiting[backend])
+                waits.add_metric([space.label(backend)], count)
+            for (backend, reason), count in admission.refusals.items():
+                refusals.add_metric([space.label(backend), reason], count)
         retries = CounterMetricFamily(
             "steelyard_retries_refused", "Failed requests that the retry budget did not allow to send again."
         )
-        retries.add_metric([], self._budget.refused)
+        retries.add_metric([], sum(space.budget.refused for space in self._spaces()))
         yield from (queued, waits, refusals, retries)
 
     def _source(self) -> Iterator[Metric]:
@@ -236,6 +278,24 @@ class Metrics:
                 age.add_metric([], seconds)
         yield age
         yield connected
+
+
+def _label(space: Space, label: Label) -> Label:
+    policy, model, backend = label
+    return space.label(policy), model, space.label(backend)
+
+
+def _signals(told: Iterable[tuple[list[str], Known]]) -> Iterator[Metric]:
+    """What engines and exporters told, by backend and endpoint; what is unknown has no sample."""
+    families = {
+        name: GaugeMetricFamily(f"steelyard_{name}", text, labels=["backend", "endpoint"])
+        for name, text in SIGNALS.items()
+    }
+    for labels, known in told:
+        for name, value in _told(known).items():
+            if value is not None:
+                families[name].add_metric(labels, value)
+    yield from families.values()
 
 
 def _sums(parts: Iterable[tuple[tuple[str, ...], Histogram]]) -> Mapping[tuple[str, ...], Histogram]:

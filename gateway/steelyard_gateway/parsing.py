@@ -34,7 +34,9 @@ TOLD_APART_BYTES = 4096
 NEEDS = {place.path: place.need for place in paths.BY_PATH.values() if place.need}
 """The capability that each path asks for."""
 
-_TOOLS, _VISION, _JSON_SCHEMA = "tools", "vision", "jsonSchema"
+_TOOLS, _VISION = "tools", "vision"
+_FORMATS = {"json_schema": frozenset(("jsonSchema",)), "json_object": frozenset(("jsonMode",))}
+"""The need of each response_format."""
 _IMAGE_TYPES = ("image_url", "input_image", "image")
 _NEED_SETS = {need: frozenset((need,)) for need in NEEDS.values()}
 _FILLED = re.compile(rb"\[\s*+[^\]]")
@@ -278,8 +280,8 @@ def _needs(base: str, tools: msgspec.Raw, shape: _Format | None) -> _Needs:
     needs = _NEED_SETS[base]
     if tools and _FILLED.match(tools):
         needs |= {_TOOLS}
-    if shape is not None and shape.type == "json_schema":
-        needs |= {_JSON_SCHEMA}
+    if shape is not None:
+        needs |= _FORMATS.get(shape.type, frozenset())
     return needs
 
 

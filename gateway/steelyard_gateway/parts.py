@@ -1,5 +1,6 @@
 """The parts of a gateway that every exchange works with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from steelyard_gateway.admission import Admission
@@ -30,3 +31,5 @@ class Gateway:
     """Bounds how many requests are sent again."""
     cors: Cors | None = None
     """Which web pages may read answers; None: nothing is said of it."""
+    others: "Mapping[bytes, Gateway] | None" = None
+    """Where requests that name a namespace go, by name; empty: resources were not read; None: none may."""

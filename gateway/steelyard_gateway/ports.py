@@ -11,6 +11,7 @@ import msgspec
 
 from steelyard.routing.decision import Attempt, AttemptWalk, Decision
 from steelyard.routing.table import Endpoint
+from steelyard_gateway.comparing import Compared
 from steelyard_gateway.usage import Usage
 
 Headers = list[tuple[bytes, bytes]]
@@ -92,6 +93,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What the client was told of the endpoints that failed; empty where one answered."""
     usage: Usage | None = None
     """Tokens; None: no engine's answer was passed on."""
+    compared: Compared | None = None
+    """Its time beside what was expected; None: nothing was, or it was no stream that came to its end."""
 
 
 class Router(Protocol):

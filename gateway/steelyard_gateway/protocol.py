@@ -13,7 +13,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from steelyard_gateway import elsewhere, errors, heads, paths
+from steelyard_gateway import belonging, elsewhere, errors, heads, paths
 from steelyard_gateway.client_connection import ClientConnection, Limits
 from steelyard_gateway.client_head import ClientHead
 from steelyard_gateway.deadlines import NEVER, Deadlines
@@ -61,6 +61,7 @@ class GatewayProtocol(ClientConnection):
         self._body_is_new = self._is_running = self._is_again = self._is_bulky = False
         self._unfinished_bytes = 0
         self._head: ClientHead | None = None
+        self._asked = self.gateway
         self._repetition: Repetition | None = None
         self._armed: Repetition | None = None
 
@@ -154,8 +155,11 @@ class GatewayProtocol(ClientConnection):
                 raise errors.HeadTooLarge(HEAD_TOO_LARGE)
         self._in_head = False
         self._in_body = self._body_is_new = True
-        place = paths.EXACT.get(url)
-        target = (place, b"") if place is not None else paths.find(url)
+        gateway, place = self.gateway, paths.EXACT.get(url)
+        if place is not None:
+            target: tuple[paths.Place, bytes] | None = (place, b"")
+        else:
+            gateway, target = belonging.find(gateway, url)
         if parser.should_upgrade():
             if parser.get_method() == b"CONNECT":
                 raise errors.MalformedHttp("CONNECT is not offered.")
@@ -172,11 +176,11 @@ class GatewayProtocol(ClientConnection):
                 keep_alive=not (is_http_10 or self.draining) and parser.should_keep_alive(),
                 cors=self.gateway.cors,
             )
-            exchange = _Cycle(self.gateway, self, head)
+            exchange = _Cycle(gateway, self, head)
             if head.method not in head.place.methods:
                 exchange.preset(elsewhere.other_method(head, self.gateway.cors))
             elif head.keep_alive:
-                self._head = head
+                self._head, self._asked = head, gateway
             self._stand_in_line(exchange)
 
     def on_body(self, body: bytes) -> None:
@@ -243,7 +247,7 @@ class GatewayProtocol(ClientConnection):
         """Begin a request whose head is the last one's."""
         head = self._head
         assert head is not None
-        exchange = _Cycle(self.gateway, self, head)
+        exchange = _Cycle(self._asked, self, head)
         exchange.add(body)
         exchange.complete = True
         self.cycle = self._active = exchange

@@ -111,6 +111,7 @@ class Publisher:
         logger.info(
             "resources in force",
             extra={
+                "namespace": snapshot.namespace,
                 "models": len(snapshot.table.models),
                 "policies": len(snapshot.resources.policies),
                 "excluded": sum(problem.excludes for problem in snapshot.problems),

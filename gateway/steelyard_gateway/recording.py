@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from steelyard_gateway.comparing import Compared
 from steelyard_gateway.ports import Outcome
 from steelyard_gateway.usage import Usage
 
@@ -73,7 +74,7 @@ class Histogram:
 class Timings:
     """What is counted of the requests of one label."""
 
-    __slots__ = ("attempts", "durations", "estimated", "first_bytes", "told")
+    __slots__ = ("attempts", "decoding", "durations", "estimated", "first_byte", "first_bytes", "told")
 
     def __init__(self) -> None:
         self.attempts = 0
@@ -86,6 +87,10 @@ class Timings:
         """Tokens that engines told: of prompts, of completions, and of prompts from their caches."""
         self.estimated = [0, 0, 0]
         """Tokens that were estimated, likewise."""
+        self.first_byte = [0.0, 0.0, 0.0]
+        """Streams whose first byte was compared, its actual and its expected seconds."""
+        self.decoding = [0.0, 0.0, 0.0]
+        """The same of the time from there to the end."""
 
     def count(self, used: Usage) -> None:
         """Count the tokens of one request."""
@@ -94,27 +99,37 @@ class Timings:
         counts[1] += used.completion_tokens
         counts[2] += used.cached_tokens
 
+    def compare(self, compared: Compared) -> None:
+        """Count what a stream took beside what was expected."""
+        for sums, phase in ((self.first_byte, compared.first_byte), (self.decoding, compared.decoding)):
+            if phase is not None:
+                sums[0] += 1
+                sums[1] += phase.actual_seconds
+                sums[2] += phase.expected_seconds
+
 
 class Series:
     """The requests that were alike in everything but their times."""
 
     __slots__ = ("code", "count", "label", "path", "status", "timings", "words")
 
-    def __init__(self, key: _Key, timings: Timings | None) -> None:
+    def __init__(self, key: _Key, timings: Timings | None, namespace: str) -> None:
         self.path, self.status, self.code = key[:3]
         self.label: Label = key[-3:]
         self.count = 0
         """How many there were."""
         self.timings = timings
         """Shared by all series of this label; None where the gateway answered by itself."""
-        self.words = _words(key)
+        self.words = _words(key, namespace)
         """The end of their log lines."""
 
 
 class Recorder:
     """Counts and logs finished requests."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: BinaryIO, namespace: str = "") -> None:
+        """`namespace`: whose requests they are, where the log is to say it."""
+        self._namespace = namespace
         self.overhead = Histogram(OVERHEAD_BUCKETS_SECONDS)
         """Seconds spent on parsing and deciding."""
         self.timings: dict[Label, Timings] = {}
@@ -142,6 +157,8 @@ class Recorder:
                 timings.first_bytes.observe(outcome.ttfb_seconds)
             if outcome.usage is not None:
                 timings.count(outcome.usage)
+            if outcome.compared is not None:
+                timings.compare(outcome.compared)
         self._pending.append((time.time(), outcome, series.words))
         if len(self._pending) >= MOST_PENDING:
             self.flush()
@@ -163,11 +180,11 @@ class Recorder:
     def _new(self, key: _Key, outcome: Outcome) -> Series:
         label = key[-3:]
         if outcome.routed is None:
-            return Series(key, None)
+            return Series(key, None, self._namespace)
         timings = self.timings.get(label)
         if timings is None:
             timings = self.timings[label] = Timings()
-        return Series(key, timings)
+        return Series(key, timings, self._namespace)
 
     def _line(self, now: float, outcome: Outcome, words: bytes) -> bytes:
         second = int(now)
@@ -208,9 +225,10 @@ def _key(outcome: Outcome) -> _Key:
     )  # fmt: skip
 
 
-def _words(key: _Key) -> bytes:
+def _words(key: _Key, namespace: str) -> bytes:
     path, status, code, asked, stream, category, policy, model, backend = key
     told = {
+        "namespace": namespace,
         "path": path,
         "status": status,
         "model": asked,

@@ -2,6 +2,7 @@
 
 import argparse
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from steelyard_gateway.cors import Cors
 
 _PORT = settings.whole_number(0, 65535)
 _SECONDS = settings.whole_number(0, 86_400)
+_NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_EVERY_NAMESPACE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Settings:
     admin_port: int
     """Port of health, metrics and explanations; 0: any free one."""
     namespace: str
-    """The namespace whose resources requests see; empty: the gateway's own in Kubernetes."""
+    """The namespace whose resources requests see that name none; empty: the gateway's own in Kubernetes."""
     drain_seconds: int
     """How long after SIGTERM the last request under way may end."""
     max_body_bytes: int
@@ -51,6 +54,10 @@ class Settings:
     """The name of this gateway's own pod there."""
     egress: Egress = DIRECT
     """How engines outside are reached."""
+    watched_namespaces: tuple[str, ...] | None = ()
+    """Namespaces that requests may name, beside `namespace`; None: all."""
+    keep_alive_seconds: int = 75
+    """How long an idle client connection is kept."""
 
 
 def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
@@ -62,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
     add(parser, "--admin-port", environment, "port of health and metrics", kind=_PORT, default="8081")
     described = "namespace of the resources; none: the gateway's own in Kubernetes, default with files"
     add(parser, "--namespace", environment, described, default="")
+    described = (
+        "namespaces that requests may name as /ns/NAMESPACE/v1/…, beside --namespace: names with commas "
+        "between them, or * for all"
+    )
+    add(parser, "--watch-namespaces", environment, described, kind=_namespaces, default="", metavar="NAMES")
     described = "Service of all gateways, which share what maxConcurrency allows; none: there is no other one"
     add(parser, "--gateway-service", environment, described, default="")
     add(parser, "--gateway-name", environment, "name of this pod there; none: the host's", default="")
@@ -84,6 +96,14 @@ def add_arguments(parser: argparse.ArgumentParser, environment: Mapping[str, str
         "how long after SIGTERM requests under way may take",
         kind=_SECONDS,
         default="30",
+    )
+    add(
+        parser,
+        "--keep-alive-seconds",
+        environment,
+        "how long an idle client connection is kept; longer than the proxy in front keeps its own",
+        kind=settings.whole_number(1, 86_400),
+        default="75",
     )
     add(
         parser,
@@ -123,7 +143,19 @@ def read(arguments: argparse.Namespace) -> Settings:
         gateway_service=arguments.gateway_service,
         gateway_name=arguments.gateway_name or platform.node(),
         egress=flags.read(arguments),
+        watched_namespaces=arguments.watch_namespaces,
+        keep_alive_seconds=arguments.keep_alive_seconds,
     )
+
+
+def _namespaces(text: str) -> tuple[str, ...] | None:
+    if text.strip() == _EVERY_NAMESPACE:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if _NAMESPACE.fullmatch(name) is None:
+            raise argparse.ArgumentTypeError(f"{name!r} is not the name of a namespace: write a,b or *")
+    return names
 
 
 def _cors(text: str) -> Cors | None:

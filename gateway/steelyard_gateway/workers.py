@@ -19,7 +19,7 @@ import time
 
 import httpx
 
-from steelyard_gateway import listening, merging
+from steelyard_gateway import draining, listening, merging
 from steelyard_gateway.settings import Settings
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -78,7 +78,7 @@ class Worker:
         assert process.stdin is not None
         process.stdin.close()
         await self._over.wait()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
 
     async def _greet(self, client: httpx.AsyncClient) -> None:
         """Wait until it answers, which it does when it listens for traffic."""
@@ -95,13 +95,10 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._over = asyncio.Event()
 
-    def signalled(self) -> None:
-        """End in order; told again, at once."""
-        (self._over if self._stop.is_set() else self._stop).set()
-
     async def serve(self) -> int:
-        """Serve until told to stop; the exit status. Raises Refused where a port cannot be had."""
+        """Serve until a signal comes; the exit status. Raises Refused where a port cannot be had."""
         chosen = self._settings
+        draining.end_on_signals(asyncio.get_running_loop(), self._stop, self._over)
         with contextlib.ExitStack() as sockets:
             if chosen.port:
                 listening.bound(chosen.host, chosen.port, "--port").close()  # nobody else may be there
@@ -158,7 +155,4 @@ class Supervisor:
 
 async def run(chosen: Settings) -> int:
     """Serve with several workers until SIGTERM or SIGINT; the exit status."""
-    supervisor = Supervisor(chosen)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, supervisor.signalled)
-    return await supervisor.serve()
+    return await Supervisor(chosen).serve()

@@ -3,6 +3,7 @@
 JSON documents, which are YAML. Only the engines' addresses are those of the benchmark.
 """
 
+import base64
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,8 @@ MODELS_PER_BACKEND = 250
 _GROUP = "steelyard.dev/v1alpha1"
 _SAMPLES = 40
 _SEED = 8
+_STEP = 13
+"""The order of difficulty of a level's probes: without a common factor with their number."""
 
 
 def by_name(port: int) -> list[dict[str, Any]]:
@@ -104,15 +107,18 @@ def _backend(name: str, models: Sequence[str], url: str) -> dict[str, Any]:
 
 def _profile(model: str, size: int, draw: random.Random) -> dict[str, Any]:
     """A measured model: the larger, the better, dearer and slower, but not in every category."""
-    categories = [
+    categories: list[dict[str, Any]] = [
         {"name": category, "levels": list(_levels(size, draw)), "outputTokensMean": draw.randint(60, 400)}
         for category in Category
     ]
+    for category in categories:
+        category["bitmap"] = _bitmap([level["passed"] for level in category["levels"]])
     price = {
         "inputUsdPerMillionTokens": f"{size * 0.05:.2f}",
         "outputUsdPerMillionTokens": f"{size * 0.2:.2f}",
     }
     status = {
+        "fingerprint": {"suite": "Standard/1", "seed": 1},
         "quality": {"categories": categories},
         "performance": {
             "ttftMs": {"p50": 40 * size, "p95": 70 * size},
@@ -123,6 +129,14 @@ def _profile(model: str, size: int, draw: random.Random) -> dict[str, Any]:
     }
     spec = {"backendRef": {"name": f"engine-{model}"}, "model": model}
     return {**_object("ModelProfile", model, spec), "status": status}
+
+
+def _bitmap(passed: Sequence[int]) -> str:
+    """Which probes were passed, levels in turns: of each level the easiest, the same for all models."""
+    bits = "".join(
+        str(int(number * _STEP % _SAMPLES < count)) for number in range(_SAMPLES) for count in passed
+    )
+    return base64.b64encode(int(bits, 2).to_bytes(len(bits) // 8, "big")).decode()
 
 
 def _levels(size: int, draw: random.Random) -> Iterator[dict[str, Any]]:

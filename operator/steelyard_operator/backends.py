@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -90,7 +90,8 @@ def plan(seen: Seen) -> Plan:
     before = status.conditions
     if backend.spec.memory is None:
         before = tuple(one for one in before if one.type != "Loaded")
-    now = conditions.with_facts(before, _judged(seen, after, left), backend.metadata.generation, seen.now)
+    judged = tuple(_judged(seen, after, left))
+    now = conditions.with_every_fact(before, judged, backend.metadata.generation, seen.now)
     status = status.model_copy(update={"conditions": now})
     pause = float(backend.spec.probe.interval_seconds)
     return Plan(
@@ -166,6 +167,10 @@ def _judged(seen: Seen, after: LLMBackend, left: Sequence[str]) -> Iterator[Fact
     if seen.loaded is not None:
         yield seen.loaded
     broken = next((fact for fact in found if not fact.holds and fact.type != "Uniform"), None)
+    at_work = None
+    if broken is not None and broken.holds is None:  # it is asked soon
+        at_work = replace(broken, type="Reconciling", holds=True)
+    yield from facts.of_progress(accepted, at_work)
     if broken is not None:
         yield Fact("Ready", False, broken.reason, broken.message)
     elif not facts.served_models(after):

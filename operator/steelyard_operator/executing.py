@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import ModelProfile, ModelProfileStatus
@@ -153,7 +154,14 @@ class Executor:
         kind, version = _KINDS[of.kind], of.metadata.resource_version
         written = await self._client.patch_status(kind, of.namespace, of.name, plain, version)
         self._metrics.status_written(of.kind)
+        if isinstance(of, ModelProfile) and isinstance(status, ModelProfileStatus):
+            self._count(of.status, status)
         self._world.learn(kind, of, written)
+
+    def _count(self, before: ModelProfileStatus, after: ModelProfileStatus) -> None:
+        """Count a run that has ended by what was just written, whatever becomes of the rest of the plan."""
+        if runs.is_under_way(before) and not runs.is_under_way(after):
+            self._metrics.run_ended(ok=conditions.holds(after.conditions, "Succeeded"))
 
     async def _tell(self, of: AnyOurs, note: Note) -> None:
         """Post an Event; one that cannot be posted is only logged."""

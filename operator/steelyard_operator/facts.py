@@ -6,6 +6,9 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.conditions import Fact
 from steelyard.routing.table import Problem
 
+DELETING = "Deleting"
+"""Why a resource that is being deleted is not accepted."""
+
 _WELL = {"Accepted": "Accepted", "ResolvedRefs": "Resolved", "Ready": "Ready"}
 
 
@@ -23,6 +26,16 @@ def of_problems(problems: Iterable[Problem], types: Sequence[str]) -> list[Fact]
         else:
             facts.append(Fact(wanted, not problem.excludes, problem.reason, problem.message))
     return facts
+
+
+def of_progress(accepted: Fact, at_work: Fact | None = None) -> tuple[Fact, ...]:
+    """Stalled or Reconciling, whichever is true; none where neither is.
+
+    Stalled: the spec is refused, which no retry mends. `at_work`: what is still done for it, as a fact.
+    """
+    if accepted.holds is False and accepted.reason != DELETING:
+        return (Fact("Stalled", True, accepted.reason, accepted.message),)
+    return () if at_work is None else (at_work,)
 
 
 def served_models(backend: LLMBackend) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ Rule 3. What could not be read stays as the status has it, as long as who told i
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -115,6 +116,29 @@ def exporters(
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         found.append(Exporter(f"http://{host}:{AGENT_PORT}/metrics", Place.POD))
     return tuple(found)
+
+
+def name(status: LLMBackendStatus, endpoint: str | None = None) -> str | None:
+    """The GPUs behind an endpoint, host:port, or behind each that is told of, as `2x NVIDIA L4`.
+
+    None where nobody tells, and where endpoints differ. An endpoint's GPUs are known by all or not at all.
+    """
+    models = {gpu.uuid: gpu.name for gpu in status.gpus}
+    found = {
+        _counted([models.get(uuid) for uuid in one.uuids])
+        for one in status.gpu_exporters
+        if endpoint in (None, one.endpoint)
+    } - {None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _counted(names: Sequence[str | None]) -> str | None:
+    """Names with how often each is there."""
+    known = [name for name in names if name is not None]
+    if not known or len(known) < len(names):
+        return None
+    counts = sorted(Counter(known).items())
+    return " + ".join(one if count == 1 else f"{count}x {one}" for one, count in counts)[:_MOST_NAME]
 
 
 def known(backend: LLMBackend, sights: Sequence[Sight] | None) -> Known:

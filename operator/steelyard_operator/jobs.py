@@ -80,6 +80,12 @@ class Mark:
     """Of the model on it, where its engine tells."""
     engine_version: str | None = None
     """Of the engine on it, where it tells."""
+    gpu: str | None = None
+    """The GPUs behind it, where an exporter tells."""
+    reason: str = ""
+    """Why it was begun, as Fresh says it, or Asked."""
+    quality_only: bool = False
+    """Whether the engine was waited for in vain, so that speed is not measured."""
 
 
 _MARK = TypeAdapter(Mark)
@@ -162,6 +168,8 @@ def manifest(
         _RUN_ANNOTATION: json.dumps(asdict(mark)),
     }
     arguments = _arguments(profile, backend, endpoint)
+    if mark.quality_only:
+        arguments.append("--quality-only=true")
     if exporter is not None:
         arguments += [f"--gpu-url={exporter.url}", f"--gpu-uuids={','.join(exporter.uuids)}"]
     handed = handing.handed(backend, endpoint, egress, ca_in_secret=ca_in_secret)
@@ -328,6 +336,9 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
         f"--engine={backend.spec.engine}",
         f"--suite={spec.suite}",
         f"--seed={spec.seed}",
+        f"--load-concurrency={','.join(map(str, spec.load.concurrency))}",
+        f"--load-prompt-tokens={spec.load.prompt_tokens}",
+        f"--load-output-tokens={spec.load.output_tokens}",
         f"--max-tokens={spec.limits.max_tokens}",
         f"--max-duration-seconds={spec.limits.max_duration_seconds}",
         f"--only-when-idle={str(spec.limits.only_when_idle).lower()}",
@@ -336,4 +347,11 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
         f"--idle-seconds={backend.spec.timeouts.idle_seconds}",
         "--termination-log=/dev/termination-log",
     ]
+    if backend.spec.max_concurrency is not None:
+        arguments.append(f"--max-concurrency={backend.spec.max_concurrency}")
+    declared = next((model for model in backend.spec.models if model.name == spec.model), None)
+    if declared is not None and declared.context_tokens is not None:
+        arguments.append(f"--context-tokens={declared.context_tokens}")
+    if backend.spec.metrics.engine.path is not None:
+        arguments.append(f"--metrics-path={backend.spec.metrics.engine.path}")
     return [*arguments, f"--server-name={endpoint.server_name}"] if endpoint.server_name else arguments

@@ -4,7 +4,9 @@ Rule 1. A lease that nobody renewed for LEASE_SECONDS, as measured by the one wh
         machines are not compared.
 Rule 2. Who could not renew in DEADLINE_SECONDS is no leader any more and writes nothing: `check` is asked
         before each write, so a process that was stopped and goes on writes nothing either.
-Rule 3. The monotonic clock counts from before a renewal was sent, never from its answer.
+Rule 3. A lease that was there and is gone is free after LEASE_SECONDS, too: who held it may not know yet, and
+        what is being removed is not made anew by those who are about to end. Where none was seen one is made.
+Rule 4. The monotonic clock counts from before a renewal was sent, never from its answer.
 
 A lease does not fence: a write may be under way as leadership ends. Therefore all writes are idempotent.
 """
@@ -30,6 +32,9 @@ DEADLINE_SECONDS = 10.0
 RETRY_SECONDS = 2.0
 """Between two looks, and between two renewals."""
 
+_GONE = ("", "gone")
+"""Stands for the record of a lease that is not there."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +47,7 @@ class _Sighting:
     """The lease as it was seen to change last."""
 
     record: tuple[str, str]
-    """Holder and time of renewal."""
+    """Holder and time of renewal; _GONE: there was none."""
     seen_at: float
     """When, by the monotonic clock."""
 
@@ -127,6 +132,8 @@ class Lease:
         try:
             found = await self._client.get(kinds.LEASE, self._namespace, self._name)
         except errors.NotFound:
+            if self._sighting is not None and not self._has_stood(_GONE, LEASE_SECONDS):
+                return False
             new = {"metadata": {"name": self._name, "namespace": self._namespace}}
             await self._client.create(kinds.LEASE, self._with_spec(new, self._identity))
             return True
@@ -139,13 +146,16 @@ class Lease:
 
     def _is_free(self, spec: dict[str, Any]) -> bool:
         holder = spec.get("holderIdentity") or ""
-        if holder in ("", self._identity):
-            return True
-        record = (holder, str(spec.get("renewTime")))
+        seconds = spec.get("leaseDurationSeconds") or LEASE_SECONDS
+        has_stood = self._has_stood((holder, str(spec.get("renewTime"))), seconds)
+        return has_stood or holder in ("", self._identity)
+
+    def _has_stood(self, record: tuple[str, str], seconds: float) -> bool:
+        """Whether the lease was seen to be like this for so long."""
         now = self._clock()
         if self._sighting is None or self._sighting.record != record:
             self._sighting = _Sighting(record, now)
-        return now - self._sighting.seen_at >= (spec.get("leaseDurationSeconds") or LEASE_SECONDS)
+        return now - self._sighting.seen_at >= seconds
 
     def _with_spec(self, value: Object, holder: str) -> Object:
         before = value.get("spec") or {}

@@ -8,6 +8,7 @@ from typing import Any
 from steelyard.api import conditions
 from steelyard.api.conditions import Fact
 from steelyard.api.policy import PolicyCandidate, PolicySummary, RoutingPolicy
+from steelyard.routing import precision
 from steelyard.routing.standing import MOST_SHOWN, standing
 from steelyard.routing.table import Problem, Table
 from steelyard_operator import facts
@@ -36,9 +37,13 @@ def plan(seen: Seen) -> Plan:
     candidates = standing(policy, seen.table)
     eligible = sum(one.eligible for one in candidates)
     names = ",".join(model.name for model in policy.spec.models)
-    found = conditions.with_facts(
-        policy.status.conditions, _judged(seen, candidates), policy.metadata.generation, seen.now
-    )
+    precise, before = precision.fact(policy, seen.table), policy.status.conditions
+    judged = list(_judged(seen, candidates))
+    if precise is not None:
+        judged.append(precise)
+    else:
+        before = tuple(one for one in before if one.type != precision.CONDITION)
+    found = conditions.with_facts(before, judged, policy.metadata.generation, seen.now)
     update: dict[str, Any] = {
         "observed_generation": policy.metadata.generation,
         "conditions": found,

@@ -4,7 +4,7 @@ Rule 1. A run is begun when something is due and nothing is in its way; how it t
 Rule 2. An automatic profile whose model has been gone for `retainHours` is deleted; one made by hand stays.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,8 +17,8 @@ from steelyard.api.profile import ModelProfile, ModelProfileStatus
 from steelyard.egress.proxies import DIRECT, Egress
 from steelyard.kube import kinds
 from steelyard.routing.table import Problem
-from steelyard_operator import facts, jobs, runs
-from steelyard_operator.plans import DONE, Deletion, Note, NoteType, Plan
+from steelyard_operator import facts, freshness, jobs, runs, telling
+from steelyard_operator.plans import DONE, Deletion, Plan
 from steelyard_operator.queue import Outcome, Wait
 from steelyard_operator.runs import Seen
 from steelyard_profiler.target import Failure
@@ -28,20 +28,17 @@ LEAST_WAIT_SECONDS = 1.0
 
 _SUSPENDED = Failure("Suspended", "spec.suspend ended the run: set it to false for another one.")
 
-STALE = {
-    "SpecChanged": "The spec changed since: suite or seed are others.",
-    "ModelChanged": "The engine reports another digest of the model.",
-    "EngineChanged": "The engine reports another version.",
-    "TooOld": "The measurement is older than spec.refresh.maxAgeHours.",
-    "NotMeasured": "No run has succeeded yet.",
-}
-"""Why a measurement does not hold any more, by the reason of Fresh."""
+_NOT_AS_ASKED = ("NotMeasured", "SpecChanged")
+"""Of these the reasons for which the spec is not met."""
+
+GIVEN_UP = "No further attempt is made until the spec or the annotation steelyard.dev/profile-now changes."
+"""What is said before the reason of the last failure."""
 
 
 def plan(seen: Seen, problems: Iterable[Problem], image: str, egress: Egress = DIRECT) -> Plan:
     """What is to be done for this profile; its Job runs this image, and reaches what is outside this way."""
     profile = seen.profile
-    resolved = facts.of_problems(problems, ("Accepted", "ResolvedRefs"))
+    *resolved, read = facts.of_problems(problems, ("Accepted", "ResolvedRefs", "Ready"))
     excluded = next((fact for fact in resolved if not fact.holds), None)
     gone = seen.backend is not None and _is_gone(seen.backend, profile.spec.model)
     if gone and _has_expired(seen):
@@ -50,14 +47,19 @@ def plan(seen: Seen, problems: Iterable[Problem], image: str, egress: Egress = D
     made = _run_plan(seen, excluded, is_gone=gone, image=image, egress=egress)
     status = made.status if isinstance(made.status, ModelProfileStatus) else profile.status
     judged = [*_succeeded(profile.status, status), *_judged(seen, status, excluded, made, is_gone=gone)]
-    status = _with_conditions(seen, status, [*resolved, *judged])
+    if read.reason == "BitmapInvalid" and status.quality == profile.status.quality:
+        judged = [read if (one.type, one.holds) == ("Ready", True) else one for one in judged]
+    accepted, ready = resolved[0], judged[-1]
+    progress = facts.of_progress(accepted, None if excluded or gone else _at_work(seen, status, ready))
+    status = _with_conditions(seen, status, [*resolved, *judged, *progress])
     since = (profile.status.gone_since or seen.now.replace(microsecond=0)) if gone else None
     update: dict[str, Any] = {"observed_generation": profile.metadata.generation, "gone_since": since}
     status = status.model_copy(update=update)
+    quality_only = seen.job.mark.quality_only if seen.job is not None else seen.has_waited_out
     return replace(
         made,
         status=status if status != profile.status else None,
-        notes=_notes(profile.status, status),
+        notes=telling.notes(profile.status, status, quality_only=quality_only),
         outcome=_outcome(seen, made.outcome, is_gone=gone),
     )
 
@@ -82,8 +84,8 @@ def _run_plan(seen: Seen, excluded: Fact | None, *, is_gone: bool, image: str, e
         return _waiting(status, message, Wait(pause, "pause before the next attempt"))
     if seen.obstacle or seen.site is None:
         return _waiting(status, seen.obstacle, Wait(runs.LOOK_SECONDS, seen.obstacle))
-    if not seen.is_idle:
-        message = f"Waits until {seen.site.endpoint.name} has no request under way."
+    if not seen.is_idle and not seen.has_waited_out:
+        message = f"Waits until {seen.site.endpoint.name} {telling.BUSY}"
         return _waiting(status, message, Wait(runs.IDLE_LOOK_SECONDS, message))
     mark = runs.next_mark(seen)
     job = jobs.manifest(
@@ -140,8 +142,7 @@ def _judged(
 ) -> Iterable[Fact]:
     """Fresh and Ready."""
     after = replace(seen, profile=seen.profile.model_copy(update={"status": status}))
-    stale = runs.stale(after)
-    yield Fact("Fresh", not stale, stale or "Current", STALE.get(stale, ""))
+    yield freshness.fact(runs.stale(after))
     if excluded:
         yield Fact("Ready", False, excluded.reason, excluded.message)
     elif is_gone:
@@ -149,6 +150,8 @@ def _judged(
         yield Fact("Ready", False, "ModelGone", f"LLMBackend {backend} does not serve {model} any more.")
     elif status.quality is not None:
         yield Fact("Ready", True, "Measured")
+    elif seen.profile.spec.priors:
+        yield Fact("Ready", True, "PriorsOnly", "Nothing was measured here: decisions go by spec.priors.")
     else:
         yield _not_measured(seen, status, made)
 
@@ -169,6 +172,28 @@ def _not_measured(seen: Seen, status: ModelProfileStatus, made: Plan) -> Fact:
     return Fact("Ready", False, "Waiting", why)
 
 
+def _at_work(seen: Seen, status: ModelProfileStatus, ready: Fact) -> Fact | None:
+    """What is done so that the model is measured as the spec says, or that no more is; None: nothing.
+
+    A measurement that is only old, or of another version, is one all the same.
+    """
+    after = replace(seen, profile=seen.profile.model_copy(update={"status": status}))
+    stale = runs.stale(after)
+    if stale is None or stale.reason not in _NOT_AS_ASKED or seen.profile.spec.suspend:
+        return None
+    why = replace(ready, type="Reconciling", holds=True)
+    if ready.holds:
+        why = replace(why, reason=stale.reason, message=stale.message)
+    if runs.is_under_way(status):
+        return why
+    if not runs.due(after):
+        return None
+    failed = conditions.find(status.conditions, "Succeeded")
+    if runs.pause_seconds(after) is not None or failed is None:
+        return why
+    return replace(why, type="Stalled", reason=failed.reason, message=f"{GIVEN_UP} {failed.message}")
+
+
 def _succeeded(before: ModelProfileStatus, after: ModelProfileStatus) -> Iterable[Fact]:
     """How a run ended, where one did just now."""
     said = conditions.find(after.conditions, "Succeeded")
@@ -176,10 +201,10 @@ def _succeeded(before: ModelProfileStatus, after: ModelProfileStatus) -> Iterabl
         yield Fact(said.type, said.status is ConditionStatus.TRUE, said.reason, said.message)
 
 
-def _with_conditions(seen: Seen, status: ModelProfileStatus, found: Iterable[Fact]) -> ModelProfileStatus:
+def _with_conditions(seen: Seen, status: ModelProfileStatus, found: Sequence[Fact]) -> ModelProfileStatus:
     """The status with these facts over the conditions as they were, so that none is dated anew in between."""
     profile = seen.profile
-    now = conditions.with_facts(profile.status.conditions, found, profile.metadata.generation, seen.now)
+    now = conditions.with_every_fact(profile.status.conditions, found, profile.metadata.generation, seen.now)
     return status.model_copy(update={"conditions": now})
 
 
@@ -206,28 +231,13 @@ def _outcome(seen: Seen, of_run: Outcome, *, is_gone: bool) -> Outcome:
     """When to look again: what the run waits for, or the measurement's age."""
     if isinstance(of_run, Wait):
         return Wait(max(of_run.seconds, LEAST_WAIT_SECONDS), of_run.reason)
-    mark, backend = seen.profile.status.fingerprint, seen.backend
+    since, backend = freshness.measured_at(seen.profile.status), seen.backend
     if is_gone and backend is not None:
         return Wait(
             backend.spec.profiling.retain_hours * 3600 + LEAST_WAIT_SECONDS, "the model may come back"
         )
-    if mark is None or mark.time is None:
+    if since is None:
         return DONE
     age = timedelta(hours=seen.profile.spec.refresh.max_age_hours)
-    left = (mark.time + age - seen.now).total_seconds()
+    left = (since + age - seen.now).total_seconds()
     return Wait(left + LEAST_WAIT_SECONDS, "the measurement grows old") if left > 0 else DONE
-
-
-def _notes(before: ModelProfileStatus, after: ModelProfileStatus) -> tuple[Note, ...]:
-    """What a person would want to read of this change."""
-    if runs.is_under_way(after) and not runs.is_under_way(before):
-        assert after.run is not None
-        return (Note(NoteType.NORMAL, "RunBegan", f"Job {after.run.job_name} measures the model."),)
-    succeeded = conditions.find(after.conditions, "Succeeded")
-    if runs.is_under_way(before) and not runs.is_under_way(after) and succeeded is not None:
-        if after.quality is not None and after.quality != before.quality and after.quality.overall:
-            score = after.quality.overall.score_percent
-            return (Note(NoteType.NORMAL, "Measured", f"The model scores {score} %."),)
-        kind = NoteType.NORMAL if succeeded.status == "True" else NoteType.WARNING
-        return (Note(kind, succeeded.reason, succeeded.message or "The run ended."),)
-    return ()

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from steelyard.api import conditions
 from steelyard.api.backend import LLMBackend
-from steelyard.api.profile import ModelProfile, ModelProfileStatus
+from steelyard.api.profile import ModelProfile
 from steelyard.api.resources import SERVICE_NAME_LABEL, EndpointSlice
 from steelyard.api.resources import Key as NamespacedName
 from steelyard.egress.proxies import DIRECT, Egress
@@ -23,6 +22,7 @@ from steelyard_operator import backends, executing, gpus, jobs, policies, profil
 from steelyard_operator.backends import EndpointView
 from steelyard_operator.executing import Executor
 from steelyard_operator.exporters import Exporters
+from steelyard_operator.gateways import Gateways
 from steelyard_operator.keepers import Keepers
 from steelyard_operator.looking import Looks
 from steelyard_operator.metrics import Metrics
@@ -85,6 +85,8 @@ class Tools:
     """What was said of their GPUs."""
     keepers: Keepers
     """Who keeps their memory."""
+    gateways: Gateways
+    """What gateways see of their speed."""
     metrics: Metrics
     """What is counted."""
 
@@ -220,30 +222,22 @@ class Reconciler:
             self._busy_since.pop(key, None)
             return DONE
         await self._confirm_run(profile)
-        is_idle = await self._is_idle(key, self._seen(profile))
+        is_idle, has_waited_out = await self._idleness(key, self._seen(profile))
         profile = self._world.resources.profiles.get(key.pair)
         if profile is None:
             return DONE
-        seen = replace(self._seen(profile), is_idle=is_idle)
+        seen = replace(self._seen(profile), is_idle=is_idle, has_waited_out=has_waited_out)
         problems = self._world.compiled(key.namespace).of(key.kind, key.name)
         plan = profiles.plan(seen, problems, self._limits.profiler_image, self._limits.egress)
         if seen.obstacle and isinstance(plan.outcome, Wait):
             self.waiting.add(key)
-        outcome = await self._tools.executor.execute(profile, plan)
-        if outcome is plan.outcome and isinstance(plan.status, ModelProfileStatus):
-            self._count(profile.status, plan.status)
-        return outcome
-
-    def _count(self, before: ModelProfileStatus, after: ModelProfileStatus) -> None:
-        """Count a run that has ended by this change."""
-        if runs.is_under_way(before) and not runs.is_under_way(after):
-            self._tools.metrics.run_ended(ok=conditions.holds(after.conditions, "Succeeded"))
+        return await self._tools.executor.execute(profile, plan)
 
     def _seen(self, profile: ModelProfile) -> runs.Seen:
         backend = self._world.resources.backends.get((profile.namespace, profile.spec.backend_ref.name))
         job = self._world.jobs.get((profile.namespace, _job_name(profile)))
         pod = self._world.pods.get((profile.namespace, job.name)) if job else None
-        seen = runs.Seen(profile, _now(), job=job, pod=pod)
+        seen = runs.Seen(profile, _now(), job=job, pod=pod, drift=self._tools.gateways.drift(profile))
         if backend is None:
             return seen
         site = self._site(profile, backend)
@@ -306,22 +300,23 @@ class Reconciler:
             for value in listing.items:
                 self._world.put_pod(value)
 
-    async def _is_idle(self, key: Key, seen: runs.Seen) -> bool:
-        """Whether the endpoint to measure has nothing else to do, or was waited for long enough."""
+    async def _idleness(self, key: Key, seen: runs.Seen) -> tuple[bool, bool]:
+        """Whether the endpoint to measure has nothing else to do, and else whether it was waited for long
+        enough."""
         limits = seen.profile.spec.limits
         asks = limits.only_when_idle and not seen.obstacle and seen.job is None and runs.due(seen)
         if not asks or seen.site is None or seen.backend is None:
             self._busy_since.pop(key, None)
-            return True
+            return True, False
         spec = seen.backend.spec
         under_way = await self._tools.prober.activity(
             spec.engine, seen.site.endpoint, spec.probe.timeout_seconds, spec.metrics.engine.path
         )
         if not under_way:
             self._busy_since.pop(key, None)
-            return True
+            return True, False
         waited = seen.now - self._busy_since.setdefault(key, seen.now)
-        return waited.total_seconds() >= limits.max_idle_wait_seconds
+        return False, waited.total_seconds() >= limits.max_idle_wait_seconds
 
 
 def _job_name(profile: ModelProfile) -> str:

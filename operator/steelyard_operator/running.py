@@ -19,6 +19,7 @@ from steelyard.kube import configuration, errors, kinds
 from steelyard.kube.client import Client
 from steelyard_operator.executing import Executor
 from steelyard_operator.exporters import Exporters
+from steelyard_operator.gateways import Gateways
 from steelyard_operator.handlers import REFERRED, SELECTORS, Handlers
 from steelyard_operator.keepers import Keepers
 from steelyard_operator.lease import LeadershipLost, Lease
@@ -58,7 +59,7 @@ async def run(settings: Settings, environment: Mapping[str, str]) -> None:
         namespace = settings.lease_namespace or found.namespace
         lease = Lease(plain, namespace, settings.lease_name, settings.identity)
         services = [(where or found.namespace, name) for where, name in settings.gpu_exporters]
-        settings = replace(settings, gpu_exporters=tuple(services))
+        settings = replace(settings, gpu_exporters=tuple(services), own_namespace=found.namespace)
         if await _first(lease.acquire(), stop.wait()):
             async with Client(found, guard=lease.check) as client, Prober(settings.egress) as prober:
                 await _Active(settings, environment, lease, client, prober, metrics).serve(stop)
@@ -89,8 +90,23 @@ class _Active:
         self._executor = Executor(client, self._world, metrics, settings.identity)
         self._exporters = Exporters(prober, client, settings.gpu_exporters)
         self._keepers = Keepers(prober)
-        looks = Looks(prober, metrics)
-        tools = Tools(client, self._executor, prober, looks, self._exporters, self._keepers, metrics)
+        self._gateways = Gateways(
+            prober,
+            client,
+            lambda: self._world.resources.profiles.values(),
+            settings.own_namespace,
+            settings.namespaces,
+        )
+        tools = Tools(
+            client=client,
+            executor=self._executor,
+            prober=prober,
+            looks=Looks(prober, metrics),
+            exporters=self._exporters,
+            keepers=self._keepers,
+            gateways=self._gateways,
+            metrics=metrics,
+        )
         limits = Limits(settings.concurrent_profiles, settings.profiler_image, settings.egress)
         self._reconciler = Reconciler(self._world, tools, limits)
         self._handlers = Handlers(self._world, self._queue, lambda: list(self._reconciler.waiting))
@@ -110,6 +126,7 @@ class _Active:
                     tasks.create_task(self._resync(), name="resync"),
                     tasks.create_task(self._exporters.run(self._read_again), name="read GPUs"),
                     tasks.create_task(self._keepers.run(self._look_again), name="keep memory"),
+                    tasks.create_task(self._gateways.run(self._judge_again), name="read gateways"),
                 )
                 tasks.create_task(_cancel_at(stop, helpers), name="stop")
                 await self._watch(stop)
@@ -180,6 +197,10 @@ class _Active:
     def _look_again(self, backend: NamespacedName) -> None:
         """There is something new to say of this backend's memory."""
         self._queue.add(Key(kinds.LLM_BACKEND.kind, *backend))
+
+    def _judge_again(self, profile: NamespacedName) -> None:
+        """Something else is known of this profile's speed."""
+        self._queue.add(Key(kinds.MODEL_PROFILE.kind, *profile))
 
     def _read_again(self, backend: NamespacedName) -> None:
         """Something was read of this backend's GPUs; some runs may have waited for that."""

@@ -3,24 +3,27 @@
 Rule 1. One run at a time: `status.run` without completionTime is under way. Its Job is made first, then the
         status is written; a Job that is there without the status is taken over.
 Rule 2. A failed run changes conditions and `run` alone: older measurements stand.
-Rule 3. A run that failed is tried again after a pause that doubles, after MOST_ATTEMPTS once an hour.
+Rule 3. Where the engine was never idle, a run measures quality alone, and what was known of speed stands as
+        long as model, engine and GPUs are the same.
+Rule 4. A run that failed is tried again after a pause that doubles, after MOST_ATTEMPTS once an hour.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from steelyard.api import conditions
-from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location, ObservedModel
+from steelyard.api.backend import LLMBackend, LLMBackendStatus, Location
 from steelyard.api.meta import PROFILE_NOW, ConditionStatus
 from steelyard.api.profile import ModelProfile, ModelProfileStatus, Run
 from steelyard.api.signals import GpuExporter
 from steelyard.routing.table import Endpoint
-from steelyard_operator import jobs
+from steelyard_operator import freshness, gpus, jobs
+from steelyard_operator.drift import Drift
+from steelyard_operator.freshness import Stale
 from steelyard_operator.jobs import Job, Mark, Pod
 from steelyard_operator.probing import Description
-from steelyard_profiler import profiling, report, workload
+from steelyard_profiler import history, profiling, report, workload
 from steelyard_profiler.profiling import Result
 from steelyard_profiler.target import Failure
 
@@ -38,6 +41,14 @@ IDLE_LOOK_SECONDS = 15.0
 
 LOOK_SECONDS = 60.0
 """How often other obstacles are, though most tell of their end by an event."""
+
+
+_UNDECIDED = Drift()
+
+_QUALITY_ONLY = (
+    "Only quality was measured, one question at a time, and no speed: the engine always had other requests "
+    "for limits.maxIdleWaitSeconds = {}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,10 @@ class Seen:
     """Whether tls.caRef of the backend names a Secret."""
     is_idle: bool = True
     """Whether it has no request under way, as far as it tells."""
+    has_waited_out: bool = False
+    """Whether it was waited for as long as limits.maxIdleWaitSeconds, in vain."""
+    drift: Drift = _UNDECIDED
+    """What gateways see of the model's speed."""
     job: Job | None = None
     """The Job of the run under way, or the next one's where it is there already."""
     pod: Pod | None = None
@@ -86,25 +101,13 @@ def due(seen: Seen) -> str:
         return "Asked"
     if seen.location is Location.EXTERNAL:
         return ""
-    return stale(seen)
+    found = stale(seen)
+    return found.reason if found is not None and found.asks_for_run else ""
 
 
-def stale(seen: Seen) -> str:
-    """Why what was measured holds no longer; empty while it does."""
-    spec, status = seen.profile.spec, seen.profile.status
-    mark = status.fingerprint
-    if mark is None or status.quality is None:
-        return "NotMeasured"
-    if (mark.suite, mark.seed) != (workload.version(spec.suite), spec.seed):
-        return "SpecChanged"
-    if spec.refresh.on_change and seen.backend is not None:
-        told = seen.backend.status  # what all endpoints agree on: of some that differ, none tells of a change
-        if _differ(mark.model_digest, _digest(told.models, spec.model)):
-            return "ModelChanged"
-        if _differ(mark.engine_version, told.engine_version):
-            return "EngineChanged"
-    age = timedelta(hours=spec.refresh.max_age_hours)
-    return "TooOld" if mark.time is not None and seen.now - mark.time > age else ""
+def stale(seen: Seen) -> Stale | None:
+    """Why what was measured holds no longer; None while it does."""
+    return freshness.stale(seen.profile, seen.backend, seen.drift, seen.now)
 
 
 def pause_seconds(seen: Seen) -> float | None:
@@ -128,7 +131,7 @@ def cause(seen: Seen) -> str:
     parts = (
         str(seen.profile.metadata.generation),
         _asked(seen.profile),
-        _digest(told.models, seen.profile.spec.model) or "",
+        freshness.digest(told.models, seen.profile.spec.model) or "",
         told.engine_version or "",
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -143,14 +146,18 @@ def next_mark(seen: Seen) -> Mark:
     """What the next run is for, and on."""
     site = seen.site
     told = site.description if site is not None else None
+    address = site.endpoint.name.removeprefix(f"{site.endpoint.backend}@") if site else ""
     return Mark(
         cause=cause(seen),
         generation=seen.profile.metadata.generation,
         asked=_asked(seen.profile),
         attempts=_failures(seen) + 1,
-        endpoint=site.endpoint.name.removeprefix(f"{site.endpoint.backend}@") if site else "",
-        model_digest=_digest(told.models, seen.profile.spec.model) if told else None,
+        endpoint=address,
+        model_digest=freshness.digest(told.models, seen.profile.spec.model) if told else None,
         engine_version=told.engine_version if told else None,
+        gpu=_gpu(seen, address),
+        reason=due(seen),
+        quality_only=seen.has_waited_out,
     )
 
 
@@ -159,6 +166,7 @@ def begun(job_name: str, mark: Mark, started: datetime) -> Run:
     return Run(
         start_time=started.replace(microsecond=0),
         job_name=job_name,
+        reason=mark.reason or None,
         cause=mark.cause,
         asked=mark.asked,
         attempts=mark.attempts,
@@ -180,13 +188,44 @@ def finished(seen: Seen, failure: Failure | None = None) -> ModelProfileStatus:
         held = {
             "model_digest": mark.model_digest,
             "engine_version": mark.engine_version,
+            "gpu": mark.gpu or _gpu(seen, mark.endpoint),
             "endpoint": mark.endpoint or None,
             "time": completed,
         }
         result = replace(result, fingerprint=result.fingerprint.model_copy(update=held))
+        if mark.quality_only:
+            words = _QUALITY_ONLY.format(profile.spec.limits.max_idle_wait_seconds)
+            result = replace(result, note=f"{words} {result.note}".strip())
     status = report.status(profile, result, seen.backend.spec.cost if seen.backend else None, seen.now)
     ended = {"completion_time": completed, "tokens_used": result.run.tokens_used, "message": ""}
-    return status.model_copy(update={"run": before.model_copy(update=ended)})
+    update = {
+        "run": before.model_copy(update=ended),
+        "history": history.with_run(profile.status.history, result, completed),
+    }
+    if result.failure is None and seen.job is not None and seen.job.mark.quality_only:
+        update |= _speed_before(profile.status, status)
+    return status.model_copy(update=update)
+
+
+def _speed_before(before: ModelProfileStatus, after: ModelProfileStatus) -> dict[str, object]:
+    """What was known of speed, where it was of the same model on the same engine and GPUs."""
+    earlier, mark = before.fingerprint, after.fingerprint
+    if after.performance is not None or earlier is None or mark is None:
+        return {}
+    one, other = ((found.model_digest, found.engine_version, found.gpu) for found in (earlier, mark))
+    if one != other:
+        return {}
+    return {
+        "performance": before.performance,
+        "resources": after.resources or before.resources,
+        "price": before.price,
+        "context_tokens_verified": after.context_tokens_verified or before.context_tokens_verified,
+    }
+
+
+def _gpu(seen: Seen, address: str) -> str | None:
+    """The GPUs behind this endpoint of the backend."""
+    return gpus.name(seen.backend.status, address) if seen.backend is not None and address else None
 
 
 def _result(seen: Seen) -> Result | Failure:
@@ -237,12 +276,3 @@ def _failures(seen: Seen) -> int:
 
 def _asked(profile: ModelProfile) -> str:
     return profile.metadata.annotations.get(PROFILE_NOW, "")[:253]
-
-
-def _digest(models: Iterable[ObservedModel], model: str) -> str | None:
-    return next((one.digest for one in models if one.name == model), None)
-
-
-def _differ(measured: str | None, told: str | None) -> bool:
-    """Whether both are known and not the same: what an engine does not tell is no change."""
-    return measured is not None and told is not None and measured != told

@@ -36,6 +36,8 @@ class Settings:
     """The Lease's name."""
     identity: str
     """Who holds it: the pod's name, as a container that starts again is to go on at once."""
+    own_namespace: str = ""
+    """Where the operator runs; empty: not known yet."""
     gpu_exporters: tuple[Key, ...] = ()
     """Services of GPU exporters by namespace, empty: the operator's own, and name."""
     egress: Egress = DIRECT

@@ -1,71 +1,85 @@
 """What an answer says, and whether that is right. Pure.
 
-Taken generously: "12", "12.", "The answer is 12", "7 + 5 = 12", "twelve" and "**12**" all say 12.
-Marked strictly: a guess among many is wrong. What an answer says is found by these rules, in this order:
-Rule 1. "12 or 13" says nothing.
-Rule 2. A last value that is marked as the answer ("the answer is", "=", "equals", \\boxed) is what it says.
-Rule 3. Else the only value that the question did not contain; else the only value at all.
-Rule 4. Else the value that stands alone at the beginning, with an explanation in words after it.
+Taken generously: "12", "12.0", "The answer is 12", "7 + 5 = 12", "twelve", "12 km" and "**12**" all say 12.
+Marked strictly: a guess among many is wrong, and so is a hedge; `sayings` holds the rules. A question's check
+is made by one of the functions at the end: `number`, `quantity`, `choice`, `match`, `day`, `clock`, `text`,
+`listed`, `ordered`, `json_of`.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
-from typing import Any
 
-_UNITS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-    *(
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-    ),
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBER = re.compile(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?")
-_WORD_NUMBER = re.compile(
-    rf"\b(?:(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_UNITS[1:10])}))?|{'|'.join(_UNITS)})\b", re.IGNORECASE
-)
-_MARK = re.compile(
-    r"(?:\b(?:answer|result|total|sum|solution)\b[^.\n]{0,30}?(?:\bis|\bare|:|=)|=|\bequals|\bboxed\{)\W{0,6}$",
+from steelyard_profiler import moments, numerals, sayings
+from steelyard_profiler.documents import FENCE, json_value, same_json
+from steelyard_profiler.numerals import Found
+from steelyard_profiler.probes.words import MONTHS
+
+__all__ = ["json_value", "same_json"]
+
+_UNITS = {
+    "mm": "mm millimetre millimetres millimeter millimeters",
+    "cm": "cm centimetre centimetres centimeter centimeters",
+    "m": "m metre metres meter meters",
+    "km": "km kms kilometre kilometres kilometer kilometers",
+    "g": "g gram grams gramme grammes",
+    "kg": "kg kgs kilogram kilograms kilo kilos",
+    "t": "t ton tons tonne tonnes",
+    "ml": "ml millilitre millilitres milliliter milliliters",
+    "l": "l litre litres liter liters",
+    "s": "s sec secs second seconds",
+    "min": "min mins minute minutes",
+    "h": "h hr hrs hour hours",
+    "d": "d day days",
+    "cents": "cent cents",
+    "dollars": "dollar dollars usd",
+    "m/s": "m/s mps",
+    "km/h": "km/h kmh kph",
+}
+"""Units that answers attach to numbers, in their common spellings."""
+
+_WHICH_UNIT = {spelling: unit for unit, spellings in _UNITS.items() for spelling in spellings.split()}
+_MONTH = rf"(?:{'|'.join(moments.MONTH_STARTS)})[a-z]*\.?"
+_DAY = re.compile(
+    rf"\b\d{{4}}-(?P<iso>\d\d)-(?P<isoday>\d\d)\b"
+    rf"|\b(?P<before>{_MONTH})\s+(?:the\s+)?(?P<first>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)"
+    rf"|(?<!\d)(?P<second>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<after>{_MONTH})",
     re.IGNORECASE,
 )
-_HEDGE = re.compile(r"\s*,?\s*\b(?:or|alternatively)\b\s*(?:maybe|perhaps|possibly|even)?\W*", re.IGNORECASE)
-_FENCE = re.compile(r"```[\w-]*\n?(.*?)```", re.DOTALL)
-_DECORATION = re.compile(r"\*\*|__|[`$]|\\[()\[\]]|(?<=\d)[\u00a0\u202f](?=\d)")
+_TIME = re.compile(
+    r"(?<![\d:.])([01]?\d|2[0-4])(?::|\.(?=\d\d(?!\s*(?:h|km|m|min|hours?|minutes?)\b))|\s?h\s?)([0-5]\d)"
+    r"(?!\d|:|\.\d)(?:\s*([ap])\.?m\b)?",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value found in an answer."""
+_OF_NOUN = re.compile(
+    r" +(?!(?:it|this|that|these|those|they|there|he|she|we|you)\b)[a-z]+ (?:is|are)\b"
+    r"| (?:doubt|problem|question|other|worries)\b",
+    re.IGNORECASE,
+)
+"""Behind a "no" that begins no answer but belongs to a noun: "no vixes are dorps"."""
 
-    value: object
-    start: int
-    end: int
 
-
-def states_number(answer: str, expected: int, given: Iterable[int] = ()) -> bool:
+def states_number(answer: str, expected: int | Fraction, given: Iterable[int | Fraction] = ()) -> bool:
     """Whether the answer says this number; `given` are the numbers of the question."""
-    text = _undecorated(answer)
-    found = [
-        _Value(Decimal(re.sub(r"[,\s]", "", match[0])), match.start(), match.end())
-        for match in _NUMBER.finditer(text)
-    ]
-    if not found:
-        found = [_Value(_word_value(m[0]), m.start(), m.end()) for m in _WORD_NUMBER.finditer(text)]
-    return _said(text, found, {Decimal(number) for number in given} - {Decimal(expected)}) == Decimal(
-        expected
-    )
+    return _said_number(answer, expected, given) is not None
+
+
+def states_quantity(
+    answer: str, expected: int | Fraction, unit: str, given: Iterable[int | Fraction] = ()
+) -> bool:
+    """Whether the answer says this number, without a unit or with this one."""
+    text = sayings.spoken(answer)
+    if _said_number(answer, expected, given) is None:
+        return False
+    ends = [one.end for one in numerals.numbers(text, ratios=True) if one.value == expected]
+    after = [re.match(r"[\s\-]*([A-Za-z]+(?:/[a-z])?)", text[end:]) for end in ends]
+    named = {_WHICH_UNIT[found[1].lower()] for found in after if found and found[1].lower() in _WHICH_UNIT}
+    return not named or unit in named
 
 
 def states_choice(
@@ -76,30 +90,27 @@ def states_choice(
     `given` are options that the question names without asking about them; `claim` is the word that the
     question asks about, so that "Ann is taller than Bob" says Ann when the question is who is taller.
     """
-    text = _undecorated(answer)
-    longest_first = sorted({expected, *options}, key=lambda option: (-len(option), option))
-    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
-    if claim:
-        claims = re.findall(rf"({pattern}) (?:is|was|comes|finished) (?:the )?{claim}\b", text, re.IGNORECASE)
-        if len({option.lower() for option in claims}) == 1:
-            return bool(claims[0].lower() == expected.lower())
-    found = [_Value(m[0].lower(), m.start(), m.end()) for m in re.finditer(pattern, text, re.IGNORECASE)]
-    return _said(text, found, {option.lower() for option in given} - {expected.lower()}) == expected.lower()
+    text = sayings.spoken(answer)
+    right = expected.lower()
+    pattern = _any_of({expected, *options})
+    found = [one for one in _texts(text, pattern) if one.value != "no" or not _OF_NOUN.match(text, one.end)]
+    if claim and (claimed := _claimed(text, pattern, claim)):
+        return claimed == {right}
+    return sayings.said(text, found, {option.lower() for option in given} - {right}) == right
 
 
 def states_match(answer: str, expected: str, pattern: str) -> bool:
     """Whether the answer says this text, among all texts of its form."""
-    text = _undecorated(answer)
-    found = [_Value(m[0].lower(), m.start(), m.end()) for m in re.finditer(pattern, text, re.IGNORECASE)]
-    return _said(text, found, set()) == expected.lower()
+    text = sayings.spoken(answer)
+    return sayings.said(text, _texts(text, pattern), set()) == expected.lower()
 
 
 def body(answer: str) -> str:
     """The answer without what merely wraps it: white space, a code fence, quotes, bold."""
-    text = answer.strip()
-    if fence := _FENCE.fullmatch(text):
+    text = sayings.visible(answer)
+    if fence := FENCE.fullmatch(text):
         text = fence[1].strip()
-    for left, right in (("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”")):
+    for left, right in (("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("«", "»"), ("‘", "’")):
         if len(text) > 2 * len(left) and text.startswith(left) and text.rstrip(".").endswith(right):
             text = text.rstrip(".")[len(left) : -len(right)].strip()
     return text
@@ -121,37 +132,6 @@ def words(answer: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", body(answer))
 
 
-def json_value(answer: str) -> Any:
-    """The one JSON object or list of an answer, in a fence or not; None for none or several."""
-    fenced = _FENCE.findall(answer)
-    text = fenced[0] if len(fenced) == 1 else answer
-    start = min((at for at in (text.find("{"), text.find("[")) if at >= 0), default=-1)
-    if start < 0:
-        return None
-    try:
-        value, end = json.JSONDecoder().raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
-    return None if re.search(r"[{\[]", text[end:]) else value
-
-
-def same_json(found: object, expected: object) -> bool:
-    """Equal values: numbers may be quoted, text may differ in case, and nothing may be missing or added."""
-    if isinstance(expected, dict):
-        return (
-            isinstance(found, dict)
-            and found.keys() == expected.keys()
-            and all(same_json(found[key], value) for key, value in expected.items())
-        )
-    if isinstance(expected, list):
-        return (
-            isinstance(found, list) and len(found) == len(expected) and all(map(same_json, found, expected))
-        )
-    if isinstance(expected, bool) or isinstance(found, bool):
-        return found is expected
-    return str(found).strip().lower() == str(expected).lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Check:
     """Whether an answer is right."""
@@ -160,21 +140,53 @@ class Check:
     """Judges an answer."""
     example: str
     """An answer that is right."""
+    options: tuple[str, ...] = ()
+    """What a guess chooses from, where the question is closed."""
 
 
-def number(expected: int, *given: int) -> Check:
+def number(expected: int | Fraction, *given: int | Fraction) -> Check:
     """`states_number` as a check."""
     return Check(lambda answer: states_number(answer, expected, given), str(expected))
 
 
+def quantity(expected: int | Fraction, unit: str, *given: int | Fraction) -> Check:
+    """`states_quantity` as a check; `unit` is one that answers attach, such as "km"."""
+    if unit not in _UNITS:
+        raise ValueError(f"unknown unit {unit}")
+    return Check(lambda answer: states_quantity(answer, expected, unit, given), f"{expected} {unit}")
+
+
 def choice(expected: str, options: Iterable[str], given: Iterable[str] = (), claim: str = "") -> Check:
     """`states_choice` as a check."""
-    return Check(lambda answer: states_choice(answer, expected, options, given, claim), expected)
+    every, named = tuple(dict.fromkeys((expected, *options))), tuple(given)
+    return Check(lambda answer: states_choice(answer, expected, every, named, claim), expected, every)
 
 
 def match(expected: str, pattern: str) -> Check:
     """`states_match` as a check."""
     return Check(lambda answer: states_match(answer, expected, pattern), expected)
+
+
+def day(month: int, day_of_month: int, *given: tuple[int, int]) -> Check:
+    """A day of the year, as "March 5", "5 March", "the 5th of March", "Mar. 5" or 2025-03-05; no weekday."""
+    right = (month, day_of_month)
+
+    def check(answer: str) -> bool:
+        spoken = sayings.spoken(answer)
+        return sayings.said(spoken, _days(spoken), set(given) - {right}) == right
+
+    return Check(check, f"{MONTHS[month - 1]} {day_of_month}")
+
+
+def clock(hour: int, minute: int, *given: tuple[int, int]) -> Check:
+    """A time of the day of 24 hours, as "09:05", "9:05", "9.05", "9h05" or "9:05 am"."""
+    right = (hour, minute)
+
+    def check(answer: str) -> bool:
+        spoken = sayings.spoken(answer)
+        return sayings.said(spoken, _times(spoken), set(given) - {right}) == right
+
+    return Check(check, f"{hour:02}:{minute:02}")
 
 
 def text(expected: str) -> Check:
@@ -183,7 +195,7 @@ def text(expected: str) -> Check:
 
 
 def listed(expected: Sequence[str], separator: str = ",") -> Check:
-    """A list in this order, case forgiven."""
+    """A list in this order and with this separator, case forgiven."""
     lower = [item.lower() for item in expected]
     return Check(
         lambda answer: [item.lower() for item in items(answer, separator)] == lower,
@@ -191,36 +203,79 @@ def listed(expected: Sequence[str], separator: str = ",") -> Check:
     )
 
 
+def ordered(expected: Sequence[str], options: Iterable[str]) -> Check:
+    """These of the options in this order, written as a list of any form, once each.
+
+    A sentence before the list is forgiven where it names no option; text between or after the items is not.
+    """
+    lower = [item.lower() for item in expected]
+    pattern = _any_of({*expected, *options})
+
+    def check(answer: str) -> bool:
+        said = sayings.spoken(answer)
+        found = _texts(said, pattern)
+        if [one.value for one in found] != lower or sayings.is_denied(said, found[0].start, found[-1].end):
+            return False
+        between = [said[one.end : two.start] for one, two in pairwise(found)]
+        return not re.search(r"[a-z]{2}", said[found[-1].end :], re.IGNORECASE) and all(
+            re.fullmatch(r"(?:[\W\d]|\b(?:and|then)\b)*", gap, re.IGNORECASE) for gap in between
+        )
+
+    return Check(check, ", ".join(expected))
+
+
 def json_of(expected: object) -> Check:
     """`same_json` as a check."""
     return Check(lambda answer: same_json(json_value(answer), expected), json.dumps(expected))
 
 
-def _said(text: str, found: Sequence[_Value], given: Set[Any]) -> object:
-    """The value that an answer says, by the rules above; None where it says none."""
-    for one, two in pairwise(found):
-        if one.value != two.value and _HEDGE.fullmatch(text, one.end, two.start):
-            return None
-    if not found:
-        return None
-    if _MARK.search(text, max(0, found[-1].start - 60), found[-1].start):
-        return found[-1].value
-    for distinct in ({value.value for value in found} - given, {value.value for value in found}):
-        if len(distinct) == 1:
-            return distinct.pop()
-        if distinct:
-            break
-    after = found[0].end
-    until = next((value.start for value in found[1:] if value.value != found[0].value), len(text))
-    alone = found[0].start == 0 and re.match(r"\s*[.!;:\n(]", text[after:])
-    return found[0].value if alone and re.search(r"[a-z]{3}", text[after:until], re.IGNORECASE) else None
+def _said_number(answer: str, expected: int | Fraction, given: Iterable[int | Fraction]) -> object:
+    """The expected number if the answer says it, else None."""
+    text = sayings.spoken(answer)
+    is_ratio = Fraction(expected).denominator > 1
+    found = numerals.numbers(text, ratios=is_ratio)
+    value = sayings.said(text, found, {Fraction(one) for one in given})
+    return value if value == expected else None
 
 
-def _undecorated(answer: str) -> str:
-    return _DECORATION.sub("", answer.replace("\u2212", "-")).strip().strip("\"'“”").strip()
+def _any_of(options: Iterable[str]) -> str:
+    longest_first = sorted(options, key=lambda option: (-len(option), option))
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
 
 
-def _word_value(text: str) -> Decimal:
-    first, *rest = re.split("[- ]", text.lower())
-    value = _UNITS.index(first) if first in _UNITS else 20 + 10 * _TENS.index(first)
-    return Decimal(value + sum(_UNITS.index(word) for word in rest))
+def _texts(text: str, pattern: str) -> list[Found]:
+    return [Found(m[0].lower(), m.start(), m.end()) for m in re.finditer(pattern, text, re.IGNORECASE)]
+
+
+def _days(text: str) -> list[Found]:
+    found = []
+    for match in _DAY.finditer(text):
+        month = int(match["iso"]) if match["iso"] else moments.month_of(match["before"] or match["after"])
+        number = next(one for one in (match["isoday"], match["first"], match["second"]) if one)
+        found.append(Found((month, int(number)), match.start(), match.end()))
+    return found
+
+
+def _times(text: str) -> list[Found]:
+    found = []
+    for match in _TIME.finditer(text):
+        hour = moments.hour_of_day(int(match[1]), (match[3] or "").lower())
+        found.append(Found((hour, int(match[2])), match.start(), match.end()))
+    return found
+
+
+def _claimed(text: str, pattern: str, claim: str) -> set[str]:
+    """The options that the text claims something of; all that are joined with `or` or `and`."""
+    joined = rf"{pattern}(?:(?:\s*,\s*|\s+)(?:(?:or|and)\s+)?(?:maybe\s+)?{pattern})*"
+    every = [
+        *re.finditer(
+            rf"({joined}) (?:is|was|are|comes|came|finished) (?:the )?{claim}\b", text, re.IGNORECASE
+        ),
+        *re.finditer(
+            rf"(?:^|\b(?:the|is|was|who) ){claim}"
+            rf"(?: (?:one|person|of (?:the|all)(?: \w+)?|among them))? (?:is|was) ({joined})",
+            text,
+            re.IGNORECASE,
+        ),
+    ]
+    return {one[0].lower() for match in every for one in re.finditer(pattern, match[1], re.IGNORECASE)}

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from steelyard import settings
 from steelyard.api.backend import Engine, Location
-from steelyard.api.measuring import ProfileLimits, Suite
+from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS, Load, ProfileLimits, Suite
 from steelyard.api.meta import LocalObjectRef
 from steelyard.api.profile import ModelProfileSpec
 from steelyard.egress import flags
 from steelyard_profiler import profiling, report
-from steelyard_profiler.profiling import Progress
-from steelyard_profiler.target import GpuSite, Target
+from steelyard_profiler.progress import Progress
+from steelyard_profiler.target import UNBOUNDED, GpuSite, Target
 
 
 def main(words: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> int:
@@ -32,7 +32,12 @@ def main(words: Sequence[str] | None = None, environment: Mapping[str, str] = os
         sys.stderr.write(f"steelyard_profiler: {error}\n")
         return 1
     result = asyncio.run(
-        profiling.profile(target, _spec(arguments), _shown if sys.stderr.isatty() else _silent)
+        profiling.profile(
+            target,
+            _spec(arguments),
+            _shown if sys.stderr.isatty() else _silent,
+            quality_only=arguments.quality_only,
+        )
     )
     line = report.encode(result)
     sys.stdout.write(f"{line}\n")
@@ -62,6 +67,30 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add(parser, "--seed", environment, "seed of the probes", kind=number(0, 2**31 - 1), default="1")
     add(
         parser,
+        "--load-concurrency",
+        environment,
+        "requests at once, with commas",
+        kind=_numbers,
+        default="1,4,16",
+    )
+    add(
+        parser,
+        "--load-prompt-tokens",
+        environment,
+        "length of prompts for speed",
+        kind=number(16, 131_072),
+        default=str(LOAD_PROMPT_TOKENS),
+    )
+    add(
+        parser,
+        "--load-output-tokens",
+        environment,
+        "longest answer for speed",
+        kind=number(16, 8192),
+        default=str(LOAD_OUTPUT_TOKENS),
+    )
+    add(
+        parser,
         "--max-tokens",
         environment,
         "token budget",
@@ -84,6 +113,32 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         kind=_truth,
         default="true",
     )
+    add(
+        parser,
+        "--max-concurrency",
+        environment,
+        "the most requests at once",
+        kind=number(1, UNBOUNDED),
+        default=str(UNBOUNDED),
+    )
+    add(
+        parser,
+        "--context-tokens",
+        environment,
+        "the longest prompt with answer; 0: what the engine tells",
+        kind=number(0, 2**31 - 1),
+        default="0",
+    )
+    add(
+        parser,
+        "--quality-only",
+        environment,
+        "true: measure no speed and go on beside others, for an engine that is never idle; or false",
+        kind=_truth,
+        default="false",
+    )
+    described = "where the engine tells of its load, from the host's root; none: where its kind does"
+    add(parser, "--metrics-path", environment, described, default="")
     add(parser, "--gpu-url", environment, "GPU exporter; without a path: its /metrics", default="")
     add(parser, "--gpu-uuids", environment, "GPUs, with commas between them; none: all of it", default="")
     for flag, described, default in _TIMEOUTS:
@@ -117,7 +172,10 @@ def _target(arguments: argparse.Namespace) -> Target:
         connect_seconds=arguments.connect_seconds,
         first_byte_seconds=arguments.first_byte_seconds,
         idle_seconds=arguments.idle_seconds,
+        max_concurrency=arguments.max_concurrency,
+        context_tokens=arguments.context_tokens or None,
         engine=arguments.engine,
+        metrics_path=arguments.metrics_path or None,
         gpus=GpuSite(arguments.gpu_url, tuple(uuids)) if arguments.gpu_url else None,
     )
 
@@ -126,6 +184,14 @@ def _truth(text: str) -> bool:
     if text not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
     return text == "true"
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return Load(concurrency=tuple(int(part) for part in text.split(",") if part)).concurrency
+    except ValueError:
+        said = f"{text!r} is not a rising list of numbers, as 1,4,16"
+        raise argparse.ArgumentTypeError(said) from None
 
 
 def _check_ca(name: str, pem: str) -> None:
@@ -141,6 +207,11 @@ def _spec(arguments: argparse.Namespace) -> ModelProfileSpec:
         model=arguments.model,
         suite=arguments.suite,
         seed=arguments.seed,
+        load=Load(
+            concurrency=arguments.load_concurrency,
+            prompt_tokens=arguments.load_prompt_tokens,
+            output_tokens=arguments.load_output_tokens,
+        ),
         limits=ProfileLimits(
             max_duration_seconds=arguments.max_duration_seconds,
             max_tokens=arguments.max_tokens,

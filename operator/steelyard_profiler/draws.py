@@ -14,6 +14,8 @@ class Draws:
     """An endless stream of draws."""
 
     def __init__(self, *key: str | int) -> None:
+        self.head = str(key[0]) if key else ""
+        """The first part of the key: of a probe's draws, the suite with its version."""
         self._key = "/".join(str(part) for part in key)
         self._count = 0
 

@@ -1,67 +1,42 @@
 """One run: what loading takes, speed, then the suite's probes in rounds, within the budgets of the profile.
 
-Rule 1. Budgets are hard: a request is sent only when its prompt and longest answer still fit, and the clock
-        ends a request that would outlast it.
-Rule 2. A question that got no answer is no sample. Some failures in a row, or one that no retry can mend, end
-        the run.
-Rule 3. A run that meets a budget after one full round reports what it has.
+Invariant: a run that meets a budget after one full round reports what it has.
 """
 
-import asyncio
-import secrets
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from steelyard.api.backend import Capabilities, Engine
-from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS
 from steelyard.api.profile import (
-    Category,
-    CategoryScore,
     Fingerprint,
-    Level,
-    LevelScore,
     ModelProfileSpec,
     Performance,
     Quality,
     ResourceUse,
     Run,
 )
-from steelyard_profiler import loading, measure, quality, resources, workload
-from steelyard_profiler.drive import BYTES_PER_TOKEN, Drive
-from steelyard_profiler.probe import Probe
+from steelyard_profiler import (
+    asking,
+    capabilities,
+    holding,
+    idling,
+    loading,
+    measure,
+    quality,
+    resources,
+    workload,
+)
+from steelyard_profiler.asking import Asking, Marks
+from steelyard_profiler.capabilities import Seen
+from steelyard_profiler.drive import Drive
+from steelyard_profiler.idling import PAUSES_SHARE, Idling
+from steelyard_profiler.measure import LEAST_OUTPUT_TOKENS, Timings
+from steelyard_profiler.progress import OnProgress
 from steelyard_profiler.sampling import Sampler
-from steelyard_profiler.target import Failure, Reply, Severity, Target
-
-MOST_FAILURES_IN_A_ROW = 3
-"""More than a hiccup: a retry is one of them."""
-
-RETRY_SECONDS = 0.5
-"""Pause before a question is asked once more."""
-
-SPEED_REQUESTS = 4
-"""Timed requests, after one to warm up."""
-
-SPEED_SHARE = 0.2
-"""The most of either budget that measuring speed may take."""
-
-_WARM_UP = "Say hello."
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    category: Category | None
-    """The category; None while speed is measured."""
-    done: int
-    """Requests done."""
-    total: int
-    """Requests planned."""
-    passed: int = 0
-    """Probes answered rightly."""
+from steelyard_profiler.session import THOUGHT_TOKENS, Session, Stopped
+from steelyard_profiler.target import Failure, Target
+from steelyard_profiler.timing import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +55,25 @@ class Result:
     """What it takes of its GPUs or of its engine's memory; None where nobody tells."""
     capabilities: Capabilities = field(default_factory=Capabilities)
     """What was seen."""
+    context_tokens_verified: int | None = None
+    """The longest prompt whose first words the model could tell."""
+    embedding_dimension: int | None = None
+    """Numbers in one embedding."""
     failure: Failure | None = None
     """Why the run failed."""
     note: str = ""
     """What a reader of the numbers should know."""
 
 
-OnProgress = Callable[[Progress], None]
+async def profile(
+    target: Target, spec: ModelProfileSpec, on_progress: OnProgress, *, quality_only: bool = False
+) -> Result:
+    """Measure one model; never raises for what an engine does.
 
-
-async def profile(target: Target, spec: ModelProfileSpec, on_progress: OnProgress) -> Result:
-    """Measure one model; never raises for what an engine does."""
+    `quality_only`: leave speed out, and do not wait for others at the engine, who are always there.
+    """
     async with Drive(target) as drive, Sampler(target.gpus) as sampler:
-        return await _Run(target, drive, sampler, spec, on_progress).result()
+        return await _Run(target, drive, sampler, spec, on_progress, quality_only=quality_only).result()
 
 
 def failed(spec: ModelProfileSpec, failure: Failure, now: datetime) -> Result:
@@ -101,12 +82,9 @@ def failed(spec: ModelProfileSpec, failure: Failure, now: datetime) -> Result:
     return Result(Fingerprint(suite=workload.version(spec.suite), seed=spec.seed), run, failure=failure)
 
 
-class _Stop(Exception):
-    """The run ends here."""
-
-    def __init__(self, failure: Failure) -> None:
-        self.failure = failure
-        super().__init__(failure.message)
+_EMPTY = Failure(
+    "EmptyAnswers", "The engine answered every request without a word: is its chat template right?"
+)
 
 
 class _Run:
@@ -119,71 +97,115 @@ class _Run:
         sampler: Sampler,
         spec: ModelProfileSpec,
         on_progress: OnProgress,
+        *,
+        quality_only: bool,
     ) -> None:
+        self._quality_only = quality_only
         self._target = target
-        self._drive = drive
         self._sampler = sampler
         self._spec = spec
         self._on_progress = on_progress
-        self._started = time.monotonic()
-        self._nonce = secrets.token_hex(8)
-        self._tokens = 0
-        self._failures = 0
+        looks = spec.limits.only_when_idle and not quality_only
+        self._idling = Idling(
+            idling.looking(drive, target) if looks else None,
+            lambda: drive.under_way,
+            PAUSES_SHARE * spec.limits.max_duration_seconds,
+        )
+        self._session = Session(drive, spec.limits, self._idling)
         self._cold_load_ms: int | None = None
+        self._has_answered = True
         self._memory_mib: int | None = None
-        self._timed: list[Reply] = []
-        self._timed_samples = 0
-        self._passed: dict[tuple[Category, Level], int] = defaultdict(int)
-        self._samples: dict[tuple[Category, Level], int] = defaultdict(int)
-        self._output_tokens: dict[Category, int] = defaultdict(int)
-        self._answers = 0
-        self._usages = 0
+        bearable = tuple(number for number in spec.load.concurrency if number <= target.max_concurrency)
+        load = spec.load.model_copy(update={"concurrency": bearable})
+        self._timing = Timing(self._session, sampler, load, spec.suite, on_progress)
+        self._seen = Seen()
+        self._held_tokens: int | None = None
+        self._marks = Marks()
+        at_once = 1 if quality_only else min(asking.PROBES_AT_ONCE, target.max_concurrency)
+        self._asking = Asking(self._session, sampler, on_progress, self._marks, at_once=at_once)
 
     async def result(self) -> Result:
         began = datetime.now(UTC).replace(microsecond=0)
         stopped: Failure | None = None
         try:
-            await self._measure_load()
-            await self._measure_speed()
-            await self._ask_probes(workload.probes(self._spec.suite, self._spec.seed))
-        except _Stop as stop:
+            if not self._quality_only:
+                await self._measure_load()
+            self._session.room.context_tokens = await self._context_tokens()
+            if not self._quality_only:
+                await self._measure_speed()
+            await self._try_out()
+            await self._asking.ask(self._spec.suite, self._spec.seed)
+        except Stopped as stop:
             stopped = stop.failure
         return self._result(began, stopped)
 
     def _result(self, began: datetime, stopped: Failure | None) -> Result:
         over_budget = stopped is not None and stopped.reason == "BudgetSpent"
-        cells = [(category, level) for category in workload.TEMPLATES for level in Level]
-        usable = all(self._samples[cell] for cell in cells) and (stopped is None or over_budget)
+        scored = [category for category in workload.TEMPLATES if self._marks.has(category)]
+        usable = bool(scored) and (stopped is None or (over_budget and self._marks.has_round()))
+        if stopped is None and self._session.answers and not self._session.texts:
+            usable, stopped = False, _EMPTY
         if not usable and stopped is None:
-            stopped = Failure("TooFewAnswers", "The engine refused every question of a category and level.")
+            stopped = Failure(
+                "TooFewAnswers", "The engine refused every question of a level in each category."
+            )
         run = Run(
             start_time=began,
             completion_time=datetime.now(UTC).replace(microsecond=0),
-            tokens_used=self._tokens,
+            tokens_used=self._session.tokens,
         )
         fingerprint = Fingerprint(suite=workload.version(self._spec.suite), seed=self._spec.seed)
         if not usable:
             return Result(fingerprint, run, failure=stopped)
-        seen = {"chat": True, "stream_usage": self._usages == self._answers}
+        found = self._seen.capabilities.model_copy(
+            update={
+                "chat": True,
+                "reasoning": self._session.thoughts > 0,
+                "tools": self._can_call(),
+                "stream_usage": self._session.usages == self._session.answers,
+            }
+        )
         return Result(
             fingerprint,
             run,
-            quality=quality.overall([self._score(category) for category in workload.TEMPLATES]),
+            quality=quality.overall([self._marks.score(category) for category in scored]),
             performance=self._performance(),
             resources=self._resources(),
-            capabilities=Capabilities(**seen),
+            capabilities=found,
+            context_tokens_verified=self._held_tokens,
+            embedding_dimension=self._seen.embedding_dimension,
             note=" ".join(self._notes(stopped)),
         )
 
+    def _can_call(self) -> bool | None:
+        """Whether one right call was seen, when that was tried or in ToolUse."""
+        tried, asked = self._seen.capabilities.tools, self._marks.tools.can_call
+        if tried or asked:
+            return True
+        return False if self._session.refuses("tools") or asked is False else tried
+
     def _performance(self) -> Performance | None:
-        speed = measure.performance(self._timed)
+        speed = measure.performance(self._timings())
         if speed is None and self._cold_load_ms is None:
             return None
         return (speed or Performance()).model_copy(update={"cold_load_ms": self._cold_load_ms})
 
+    def _timings(self) -> Timings:
+        """What was timed, its tokens as they are believed by now."""
+        settled, timed = self._session.settled, self._timing.timings
+        return Timings(
+            tuple(map(settled, timed.alone)),
+            tuple(map(settled, timed.repeated)),
+            tuple(replace(point, replies=tuple(map(settled, point.replies))) for point in timed.points),
+        )
+
     def _resources(self) -> ResourceUse | None:
-        speed = measure.decode_tokens_per_second(self._timed)
-        used = resources.use(self._sampler.samples, self._timed_samples, speed) or ResourceUse()
+        speed = measure.decode_tokens_per_second(self._timings().alone)
+        samples, timing = self._sampler.samples, self._timing
+        used = resources.use(
+            samples, timed=timing.alone_samples, skipped=timing.all_samples, tokens_per_second=speed
+        )
+        used = used or ResourceUse()
         if used.memory_mib is None:
             used = used.model_copy(update={"memory_mib": self._memory_mib})
         return used if used != ResourceUse() else None
@@ -191,121 +213,61 @@ class _Run:
     def _notes(self, stopped: Failure | None) -> Iterable[str]:
         if stopped:
             yield stopped.message
-        if self._usages < self._answers:
-            yield "The engine does not report plausible usage: tokens are estimated as bytes ÷ 4."
-
-    def _score(self, category: Category) -> CategoryScore:
-        levels = [
-            LevelScore(
-                level=level, passed=self._passed[category, level], samples=self._samples[category, level]
+        if self._idling.note:
+            yield self._idling.note
+        if self._session.usages < self._session.answers:
+            yield "The engine does not report plausible usage: tokens are estimated by pieces and bytes."
+        if self._session.overruns:
+            yield "The engine does not stop at max_tokens: answers were cut."
+        if self._session.unfinished:
+            yield (
+                f"{self._session.unfinished} answers ended within the model's thoughts, for which they had "
+                f"{THOUGHT_TOKENS} tokens: their questions count as not passed."
             )
-            for level in Level
-        ]
-        samples = sum(level.samples for level in levels)
-        return quality.category_score(category, levels, self._output_tokens[category] / samples)
+        long = [reply for reply in self._timings().alone if reply.output_tokens >= LEAST_OUTPUT_TOKENS]
+        if long and not any(map(measure.comes_bit_by_bit, long)):
+            yield "The engine sends answers in one piece: its speed of decoding is unknown."
+        if self._timing.timings.alone and not long:
+            yield "The engine ends every long answer at once: its speed of decoding is unknown."
+        yield from (note for note in (self._timing.note, self._seen.note) if note)
+        if self._session.refuses("tools"):
+            yield "The engine refuses requests with tools: ToolUse is not measured."
+        elif self._marks.tools.as_text and not self._seen.note:
+            yield "Tool calls came as text, which no client runs: the engine lacks a parser of its calls."
+        yield from self._session.room.notes()
 
     async def _measure_load(self) -> None:
         if self._target.engine is not Engine.OLLAMA:
+            told = await idling.told(self._session.drive, self._target)
+            self._has_answered = told.output_tokens != 0
             return
         limits = self._spec.limits
         self._cold_load_ms = await loading.cold_load_ms(
-            self._drive,
+            self._session.drive,
             self._target.model,
             seconds=min(self._target.first_byte_seconds, limits.max_duration_seconds),
             may_unload=not limits.only_when_idle,
         )
 
+    async def _context_tokens(self) -> int | None:
+        """The model's context, as its backend says or else its engine, among its models."""
+        if self._target.context_tokens is not None:
+            return self._target.context_tokens
+        models = await self._session.drive.models()
+        if isinstance(models, Failure):
+            return None
+        return next((model.context_tokens for model in models if model.name == self._target.model), None)
+
+    async def _try_out(self) -> None:
+        self._seen = await capabilities.seen(self._session)
+        if self._quality_only:
+            return  # a long prompt is slow, and slows others
+        told = self._session.room.context_tokens
+        self._held_tokens = await holding.verified_tokens(self._session, told, self._spec.suite)
+
     async def _measure_speed(self) -> None:
-        try:
-            await self._time_requests()
-        finally:
-            self._timed_samples = len(self._sampler.samples)
+        await self._timing.measure()
+        if self._timing.first is not None and not self._has_answered:
+            self._cold_load_ms = round(1000 * self._timing.first.first_seconds)
         if self._target.engine is Engine.OLLAMA:
-            self._memory_mib = await loading.memory_mib(self._drive, self._target.model)
-
-    async def _time_requests(self) -> None:
-        limits = self._spec.limits
-        words = LOAD_PROMPT_TOKENS * 3 // 4
-        total, done = SPEED_REQUESTS + 1, 0
-        await self._answer(_WARM_UP, 8)
-        began = time.monotonic()
-        await self._sampler.take()
-        while done < SPEED_REQUESTS and words >= 16:
-            cost = 2 * words + LOAD_OUTPUT_TOKENS
-            seconds = time.monotonic() - began
-            if self._tokens + cost > SPEED_SHARE * limits.max_tokens:
-                return
-            if seconds > SPEED_SHARE * limits.max_duration_seconds:
-                return
-            self._on_progress(Progress(None, done + 1, total))
-            prompt = workload.speed_prompt(self._nonce, done, words)
-            reply = await self._answer(prompt, LOAD_OUTPUT_TOKENS)
-            if reply is None:
-                words //= 2
-                continue
-            if done == 0 and not self._timed:
-                words = max(16, words * LOAD_PROMPT_TOKENS // max(1, reply.prompt_tokens))
-            await self._sampler.take()
-            self._timed.append(reply)
-            done += 1
-        self._on_progress(Progress(None, total, total))
-
-    async def _ask_probes(self, probes: tuple[Probe, ...]) -> None:
-        totals: dict[Category, int] = defaultdict(int)
-        done: dict[Category, int] = defaultdict(int)
-        right: dict[Category, int] = defaultdict(int)
-        for probe in probes:
-            totals[probe.category] += 1
-        for probe in probes:
-            reply = await self._answer(probe.question, probe.max_tokens)
-            await self._sampler.take(sparing=True)
-            done[probe.category] += 1
-            if reply is not None:
-                is_right = probe.accepts(reply.text)
-                cell = (probe.category, probe.level)
-                self._samples[cell] += 1
-                self._passed[cell] += is_right
-                self._output_tokens[probe.category] += reply.output_tokens
-                right[probe.category] += is_right
-            self._on_progress(
-                Progress(probe.category, done[probe.category], totals[probe.category], right[probe.category])
-            )
-
-    async def _answer(self, question: str, max_tokens: int) -> Reply | None:
-        """The reply; None where this question is refused or failed twice."""
-        for attempt in range(2):
-            if attempt:
-                await asyncio.sleep(RETRY_SECONDS)
-            reply = await self._within_budget(question, max_tokens)
-            if isinstance(reply, Reply):
-                self._failures = 0
-                self._answers += 1
-                self._usages += reply.usage_reported
-                self._tokens += reply.prompt_tokens + reply.output_tokens
-                return reply
-            self._failures += 1
-            if reply.severity is Severity.FATAL or self._failures >= MOST_FAILURES_IN_A_ROW:
-                raise _Stop(reply)
-            if reply.severity is Severity.REFUSED:
-                return None
-        return None
-
-    async def _within_budget(self, question: str, max_tokens: int) -> Reply | Failure:
-        limits = self._spec.limits
-        expected = len(question.encode()) // BYTES_PER_TOKEN + max_tokens
-        if self._tokens + expected > limits.max_tokens:
-            raise _Stop(_spent(f"limits.maxTokens = {limits.max_tokens}", self._asked()))
-        left = limits.max_duration_seconds - (time.monotonic() - self._started)
-        try:
-            async with asyncio.timeout(left):
-                return await self._drive.ask(question, max_tokens)
-        except TimeoutError:
-            budget = f"limits.maxDurationSeconds = {limits.max_duration_seconds}"
-            raise _Stop(_spent(budget, self._asked())) from None
-
-    def _asked(self) -> int:
-        return sum(self._samples.values())
-
-
-def _spent(budget: str, asked: int) -> Failure:
-    return Failure("BudgetSpent", f"The run stopped at {budget} after {asked} probes.")
+            self._memory_mib = await loading.memory_mib(self._session.drive, self._target.model)

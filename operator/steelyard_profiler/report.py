@@ -2,21 +2,25 @@
 
 Rule 1. A failed run changes conditions and `run` alone: older measurements stand.
 Rule 2. The line has at most 3 000 bytes, `v` first and `end` last, so that a cut line is no result.
-Rule 3. Scores and intervals are not in the line: they follow from the counts, here as in the profiler.
+        Measurements always fit; the sentence for people is cut to what they leave.
+Rule 3. Scores and intervals are not in the line: they follow from the bitmaps, here as in the profiler. A
+        category where a probe got no answer has its counts by level instead.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from steelyard.api import conditions
 from steelyard.api.backend import Capabilities, Cost
 from steelyard.api.conditions import Fact
 from steelyard.api.profile import (
     Category,
+    CategoryScore,
     Fingerprint,
     Level,
     LevelScore,
@@ -26,10 +30,14 @@ from steelyard.api.profile import (
     Quality,
     ResourceUse,
     Run,
+    SaturationPoint,
 )
-from steelyard_profiler import measure, quality
+from steelyard_profiler import measure, quality, workload
 from steelyard_profiler.profiling import Result
 from steelyard_profiler.target import Failure
+
+VERSION = 2
+"""Of the line; one of another version is refused."""
 
 MOST_BYTES = 3000
 """The kubelet keeps 12 288 bytes over all containers of a pod: one of at most four."""
@@ -52,8 +60,12 @@ def status(profile: ModelProfile, result: Result, cost: Cost | None, now: dateti
             "quality": result.quality,
             "performance": _performance(profile.status, result),
             "resources": result.resources,
-            "price": measure.amortised_price(cost.usd_per_hour, result.performance) if cost else None,
+            "price": measure.amortised_price(cost.usd_per_hour, result.performance, profile.spec.load)
+            if cost
+            else None,
             "capabilities": result.capabilities,
+            "context_tokens_verified": result.context_tokens_verified,
+            "embedding_dimension": result.embedding_dimension,
         }
     new = profile.status.model_copy(update=update)
     ready = Fact("Ready", True, "Measured") if new.quality else _NOT_MEASURED
@@ -88,53 +100,113 @@ def unresolved(profile: ModelProfile, fact: Fact, now: datetime) -> ModelProfile
 
 def encode(result: Result) -> str:
     """The compact line."""
-    said = result.failure.message if result.failure else result.note
-    cells = {
-        category.name.value: [
-            *([level.passed, level.samples] for level in category.levels),
-            category.output_tokens_mean,
-        ]
-        for category in (result.quality.categories if result.quality else ())
-    }
-    speed, used = result.performance, result.resources
-    value = {
-        "v": 1,
-        "reason": result.failure.reason if result.failure else None,
-        "message": _line_of(said),
-        "suite": result.fingerprint.suite,
-        "seed": result.fingerprint.seed,
-        "start": int(result.run.start_time.timestamp()),
-        "finish": int((result.run.completion_time or result.run.start_time).timestamp()),
-        "tokens": result.run.tokens_used,
-        "quality": cells,
-        "speed": speed.model_dump(mode="json", by_alias=True, exclude_none=True) if speed else None,
-        "resources": used.model_dump(mode="json", by_alias=True, exclude_none=True) if used else None,
-        "capabilities": result.capabilities.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "end": True,
-    }
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    said = _line_of(result.failure.message if result.failure else result.note)
+    while len((line := _encoded(result, said)).encode()) > MOST_BYTES and said:
+        said = said[: len(said) * 3 // 4]
+    return line
 
 
 def decode(line: str) -> Result:
     """The result of a compact line; raises ReportError where it is cut, too long or says what cannot be."""
     if len(line.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise ReportError(f"the report is longer than {MOST_BYTES} bytes")
-    if not line.startswith('{"v":1,') or not line.rstrip().endswith(',"end":true}'):
-        raise ReportError("the report is cut or of another version")
+    version = re.match(r'\{"v":(\d{1,9}),', line)
+    if version and int(version[1]) != VERSION:
+        told = f"the report is of version {version[1]}, not {VERSION}"
+        raise ReportError(f"{told}: the profiler's image is of another release")
+    if not version or not line.rstrip().endswith(',"end":true}'):
+        raise ReportError("the report is cut")
     try:
         return _Line.model_validate_json(line).result()
     except ValidationError as error:
         first = error.errors()[0]
         raise ReportError(f"the report's {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise ReportError(f"the report's quality: {error}") from error
+
+
+def _encoded(result: Result, said: str) -> str:
+    """The compact line with this sentence."""
+    speed, used = result.performance, result.resources
+    value = {
+        "v": VERSION,
+        "reason": result.failure.reason if result.failure else None,
+        "message": said,
+        "suite": result.fingerprint.suite,
+        "seed": result.fingerprint.seed,
+        "start": int(result.run.start_time.timestamp()),
+        "finish": int((result.run.completion_time or result.run.start_time).timestamp()),
+        "tokens": result.run.tokens_used,
+        "quality": {one.name.value: _cells(one) for one in (result.quality or Quality()).categories},
+        "speed": speed.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"saturation"})
+        if speed
+        else None,
+        "saturation": [
+            [point.concurrency, point.output_tokens_per_second, point.ttft_ms_p95]
+            for point in (speed or Performance()).saturation
+        ],
+        "resources": used.model_dump(mode="json", by_alias=True, exclude_none=True) if used else None,
+        "capabilities": result.capabilities.model_dump(mode="json", by_alias=True, exclude_none=True),
+        **({"context": result.context_tokens_verified} if result.context_tokens_verified else {}),
+        **({"embedding": result.embedding_dimension} if result.embedding_dimension else {}),
+        "end": True,
+    }
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _cells(category: CategoryScore) -> list[object]:
+    """What a category's score follows from."""
+    more = [category.output_tokens_mean, category.chance_percent]
+    if category.bitmap is None:
+        return [*([level.passed, level.samples] for level in category.levels), *more]
+    return [sum(level.samples for level in category.levels), category.bitmap, *more]
+
+
+def _score(name: Category, cells: "_WithBitmap | _WithCounts") -> CategoryScore:
+    """The score that follows. Raises ValueError where a bitmap is none of so many."""
+    if len(cells) == 4:
+        asked, bitmap, mean, chance = cells
+        return quality.score_of(name, quality.outcomes_of(bitmap, asked), mean, chance)
+    levels = [
+        LevelScore(level=level, passed=passed, samples=samples)
+        for level, (passed, samples) in zip(Level, cells[:3], strict=True)
+    ]
+    return quality.category_score(name, levels, cells[3], chance_percent=cells[4])
 
 
 _NOT_MEASURED = Fact("Ready", False, "NotMeasured", "No run has succeeded yet: see Succeeded.")
 
-_Count = tuple[Annotated[int, Field(ge=0, lt=1 << 20)], Annotated[int, Field(ge=1, lt=1 << 20)]]
-"""Probes passed and asked."""
+_Count = tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1, le=workload.MOST_PROBES)]]
+"""Probes passed and answered, of one level."""
 
 _Mean = Annotated[int, Field(ge=1, lt=1 << 20)] | None
 """Mean length of an answer, in tokens."""
+
+_Bits = Annotated[str, Field(max_length=64)]
+"""Base64 of one bit for each probe."""
+
+_Asked = Annotated[int, Field(ge=len(Level), le=workload.MOST_PROBES)]
+"""Probes of a category."""
+
+_Percent = Annotated[int, Field(ge=1, le=100)] | None
+"""What blind guessing would score."""
+
+_WithBitmap = tuple[_Asked, _Bits, _Mean, _Percent]
+_WithCounts = tuple[_Count, _Count, _Count, _Mean, _Percent]
+
+
+def _kind(cells: object) -> str:
+    """Which of the two they mean to be."""
+    return "bitmap" if isinstance(cells, (list, tuple)) and isinstance((*cells, 0)[0], int) else "counts"
+
+
+_Cells = Annotated[
+    Annotated[_WithBitmap, Tag("bitmap")] | Annotated[_WithCounts, Tag("counts")], Discriminator(_kind)
+]
+"""A category: with its bitmap, or, where a probe got no answer, with its counts by level."""
+
+_Row = tuple[int, int, int | None]
+"""A point of saturation: concurrency, tokens per second, TTFT."""
 
 
 class _Line(BaseModel):
@@ -142,7 +214,7 @@ class _Line(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    v: Literal[1]
+    v: Literal[2]
     reason: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{0,62}$")] | None
     message: Annotated[str, Field(max_length=MOST_MESSAGE_CHARACTERS)]
     suite: str
@@ -150,10 +222,13 @@ class _Line(BaseModel):
     start: Annotated[int, Field(ge=0, lt=1 << 36)]
     finish: Annotated[int, Field(ge=0, lt=1 << 36)]
     tokens: Annotated[int, Field(ge=0, le=2**53)]
-    quality: Annotated[dict[Category, tuple[_Count, _Count, _Count, _Mean]], Field(max_length=10)]
+    quality: Annotated[dict[Category, _Cells], Field(max_length=10)]
     speed: Performance | None
+    saturation: Annotated[list[_Row], Field(max_length=16)] = []
     resources: ResourceUse | None = None
     capabilities: Capabilities
+    context: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    embedding: Annotated[int, Field(ge=1, le=2**20)] | None = None
     end: Literal[True]
 
     def result(self) -> Result:
@@ -167,26 +242,24 @@ class _Line(BaseModel):
                 tokens_used=self.tokens,
             ),
             quality=self._quality() if self.quality else None,
-            performance=self.speed,
+            performance=self._performance(),
             resources=self.resources,
             capabilities=self.capabilities,
+            context_tokens_verified=self.context,
+            embedding_dimension=self.embedding,
             failure=failure,
             note="" if failure else self.message,
         )
 
+    def _performance(self) -> Performance | None:
+        points = tuple(
+            SaturationPoint(concurrency=concurrency, output_tokens_per_second=speed, ttft_ms_p95=ttft)
+            for concurrency, speed, ttft in self.saturation
+        )
+        return self.speed and self.speed.model_copy(update={"saturation": points})
+
     def _quality(self) -> Quality:
-        scores = [
-            quality.category_score(
-                name,
-                [
-                    LevelScore(level=level, passed=passed, samples=samples)
-                    for level, (passed, samples) in zip(Level, cells[:3], strict=True)
-                ],
-                cells[3],
-            )
-            for name, cells in self.quality.items()
-        ]
-        return quality.overall(scores)
+        return quality.overall([_score(name, cells) for name, cells in self.quality.items()])
 
 
 def _with_facts(

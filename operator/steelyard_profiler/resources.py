@@ -45,14 +45,17 @@ def sample(gpus: Iterable[Gpu], uuids: Sequence[str], at: float) -> Sample | Non
     )
 
 
-def use(samples: Sequence[Sample], timed: int, tokens_per_second: float | None) -> ResourceUse | None:
+def use(
+    samples: Sequence[Sample], *, timed: int, tokens_per_second: float | None, skipped: int = 0
+) -> ResourceUse | None:
     """What a model takes; None where nothing was told.
 
-    All samples are from between requests of the run, which come one at a time; the first `timed` of them from
-    around those that measured speed.
+    All samples are from between requests of the run. The first `timed` of them are from around those that
+    measured the speed of one stream; up to number `skipped` several requests were under way at once, which
+    says nothing of power; all others come one at a time.
     """
     memory = max((one.memory_mib for one in samples if one.memory_mib is not None), default=None)
-    power = _power_watts(samples[:timed], samples)
+    power = _power_watts(samples[:timed], samples[max(skipped - 1, 0) :] if skipped > timed else samples)
     joules = 1000 * power / tokens_per_second if power is not None and tokens_per_second else None
     if memory is None and power is None:
         return None

@@ -1,25 +1,72 @@
 """What a run asks: the probes of a suite and the prompts that measure speed. Pure.
 
-Invariant: the same suite version and seed give the same bytes everywhere; any change of a question is a new
-version. Probes come in rounds of one for each category and level, so that an early stop leaves balanced data.
+Rule 1. The same suite version and seed give the same bytes everywhere; another question is another version.
+Rule 2. A category's probes have one order. Levels take turns, and within a level its templates do: every
+        beginning of them is balanced, and the level and template of a probe follow from its index.
 """
 
-from collections.abc import Mapping
-from typing import assert_never
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Category, Level
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import Probe, Templates
-from steelyard_profiler.probes import extraction, instruction, math, reasoning, words
+from steelyard_profiler.probes import (
+    coding,
+    extraction,
+    instruction,
+    knowledge,
+    longcontext,
+    math,
+    multilingual,
+    reasoning,
+    tooluse,
+    words,
+    writing,
+)
 
 TEMPLATES: Mapping[Category, Templates] = {
     Category.MATH: math.TEMPLATES,
+    Category.CODING: coding.TEMPLATES,
     Category.REASONING: reasoning.TEMPLATES,
+    Category.KNOWLEDGE: knowledge.TEMPLATES,
     Category.INSTRUCTION: instruction.TEMPLATES,
     Category.EXTRACTION: extraction.TEMPLATES,
+    Category.TOOL_USE: tooluse.TEMPLATES,
+    Category.LONG_CONTEXT: longcontext.TEMPLATES,
+    Category.MULTILINGUAL: multilingual.TEMPLATES,
+    Category.WRITING: writing.TEMPLATES,
 }
 """Every category that is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a suite asks."""
+
+    version: str
+    """The suite with its version, as fingerprints hold it."""
+    batch_ends: tuple[int, ...]
+    """Probes of a category after which it may end, in rising order; after the last it does."""
+    enough_percent: float
+    """It ends earlier when half of its interval's width is at most this, in points. That is so narrow that
+    only rates near 0 or 1 end early: elsewhere it would bias the score by more than a point
+    (docs/calibration.md)."""
+
+
+PLANS: Mapping[Suite, Plan] = {
+    Suite.QUICK: Plan("Quick/2", (20,), 0),
+    Suite.STANDARD: Plan("Standard/1", (40, 80), 8),
+    Suite.FULL: Plan("Full/1", (80, 160), 5),
+}
+"""Each suite's plan."""
+
+MOST_PROBES = 160
+"""The most that a suite asks of one category."""
+
+_LEVELS = tuple(Level)
 
 _MOST_REDRAWS = 50
 """Draws until a question is new; small templates repeat themselves by chance."""
@@ -29,33 +76,33 @@ _SPEED_WORDS = (*words.NOUNS, *words.ANIMALS, *words.COLORS)
 
 def version(suite: Suite) -> str:
     """The suite with its version, as fingerprints hold it."""
-    match suite:
-        case Suite.QUICK:
-            return "Quick/1"
-        case _:
-            assert_never(suite)
-
-
-def probes_per_cell(suite: Suite) -> int:
-    """Probes for each category and level."""
-    match suite:
-        case Suite.QUICK:
-            return 8
-        case _:
-            assert_never(suite)
+    return PLANS[suite].version
 
 
 def probes(suite: Suite, seed: int) -> tuple[Probe, ...]:
-    """All probes of a run, in the order to ask them."""
-    asked: set[str] = set()
-    made = []
-    for index in range(probes_per_cell(suite)):
-        for category in TEMPLATES:
-            for level in Level:
-                probe = _new_probe(category, level, index, (version(suite), seed), asked)
-                asked.add(probe.question)
-                made.append(probe)
-    return tuple(made)
+    """All probes that a run may ask: in rounds of one for each category."""
+    count = PLANS[suite].batch_ends[-1]
+    return tuple(
+        probe
+        for turn in zip(*(category_probes(suite, seed, one, count) for one in TEMPLATES), strict=True)
+        for probe in turn
+    )
+
+
+def category_probes(suite: Suite, seed: int, category: Category, count: int) -> tuple[Probe, ...]:
+    """The first probes of a category."""
+    return tuple(islice(_probes(suite, seed, category), count))
+
+
+def level(index: int) -> Level:
+    """The level of a category's probe."""
+    return _LEVELS[index % len(_LEVELS)]
+
+
+def template(category: Category, index: int) -> int:
+    """Which of its level's templates a category's probe is made from; all differ in an unknown category."""
+    turn = index // len(_LEVELS)
+    return turn % len(TEMPLATES[category][level(index)]) if category in TEMPLATES else turn
 
 
 def speed_prompt(nonce: str, index: int, length_words: int) -> str:
@@ -65,11 +112,33 @@ def speed_prompt(nonce: str, index: int, length_words: int) -> str:
     return f"{nonce}{index}: {told}\n\nWrite a long story in which all of these words appear."
 
 
-def _new_probe(category: Category, level: Level, index: int, key: tuple[str, int], asked: set[str]) -> Probe:
-    templates = TEMPLATES[category][level]
-    template = templates[index % len(templates)]
+def _probes(suite: Suite, seed: int, category: Category) -> Iterator[Probe]:
+    """The probes of a category, without end."""
+    asked: set[str] = set()
+    index = 0
+    while True:
+        probe = _new_probe(category, index, (version(suite), seed), asked)
+        asked.add(probe.question)
+        yield probe
+        index += 1
+
+
+def _new_probe(category: Category, index: int, key: tuple[str, int], asked: set[str]) -> Probe:
+    of_level = level(index)
+    made_from = TEMPLATES[category][of_level][template(category, index)]
     for attempt in range(_MOST_REDRAWS):
-        task = template(Draws(*key, category, level, index, attempt))
+        task = made_from(Draws(*key, category, of_level, index, attempt))
         if task.question not in asked:
             break
-    return Probe(category, level, index, template.__name__, task.question, task.max_tokens, task.check)
+    return Probe(
+        category,
+        of_level,
+        index,
+        made_from.__name__,
+        task.question,
+        task.max_tokens,
+        task.check,
+        chance=task.chance,
+        system=task.system,
+        tools=task.tools,
+    )

@@ -1,6 +1,7 @@
 """What the chart installs, and with which rights. That it works is tested in tests/kube and tests/e2e."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
@@ -16,6 +17,7 @@ from steelyard_gateway import draining
 from steelyard_gateway import settings as gateway_settings
 from steelyard_operator import settings as operator_settings
 
+DOCS = helm_binary.CHART.parents[1] / "docs"
 OPERATOR, GATEWAY, AGENT = "steelyard-operator", "steelyard-gateway", "steelyard-agent"
 RESTRICTED = {
     "allowPrivilegeEscalation": False,
@@ -65,17 +67,22 @@ def test_only_the_agent_is_root_and_it_holds_no_token(render: Render) -> None:
     pod = pod_of(render(*WITH_AGENT), "DaemonSet", AGENT)
 
     assert pod["containers"][0]["securityContext"] == RESTRICTED | {"runAsUser": 0}
+    assert pod["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     assert pod["automountServiceAccountToken"] is False
     assert pod["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
     assert [one["hostPath"]["path"] for one in pod["volumes"]] == ["/var/lib/kubelet/pod-resources"]
 
 
 def test_the_gateway_understands_its_words_and_has_time_to_drain(render: Render) -> None:
-    values = "gateway.namespace=llm,gateway.corsOrigins={https://a.example,https://b.example}"
+    values = (
+        "gateway.namespace=llm,gateway.corsOrigins={https://a.example,https://b.example},"
+        "gateway.keepAliveSeconds=400"
+    )
     pod = pod_of(render("--set", values), "Deployment", GATEWAY)
     chosen = gateway_settings.parse(pod["containers"][0]["args"], environment(pod))
 
     assert (chosen.namespace, chosen.gateway_service) == ("llm", GATEWAY)
+    assert (chosen.watched_namespaces, chosen.keep_alive_seconds) == ((), 400)
     assert chosen.max_body_bytes == 32 * 1024 * 1024
     assert chosen.cors is not None
     assert 5 < chosen.grace_seconds < chosen.drain_seconds
@@ -128,12 +135,81 @@ def test_for_all_namespaces_the_operator_has_a_cluster_role_and_for_some_a_role_
     assert cluster_wide == OF_USERS
 
 
+@pytest.mark.parametrize(
+    ("values", "also"),
+    [
+        ("agent.enabled=true,operator.gpuExporters={gpu/dcgm,own}", set()),
+        ("namespaces={a,b}", set()),
+        ("namespaces={a,b},operator.gpuExporters={b/dcgm}", set()),
+        ("namespaces={a,b},operator.gpuExporters={gpu/dcgm,gpu/other,b/x}", {"gpu"}),
+        ("namespaces={a,b},operator.gpuExporters={own}", {"steelyard"}),
+        ("namespaces={a,b},agent.enabled=true,operator.gpuExporters={gpu/dcgm}", {"gpu", "steelyard"}),
+        ("namespaces={steelyard},agent.enabled=true", set()),
+    ],
+)
+def test_an_operator_of_some_namespaces_finds_the_exporters_in_others_and_does_no_more_there(
+    render: Render, values: str, also: set[str]
+) -> None:
+    objects, name = render("--set", values), f"{OPERATOR}-exporters"
+
+    assert rights(objects, name) == {(kind, one) for kind in ("Role", "RoleBinding") for one in also}
+    for namespace in also:
+        (rule,) = only(objects, "Role", name, namespace)["rules"]
+        assert rule == {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list"]}
+        (subject,) = only(objects, "RoleBinding", name, namespace)["subjects"]
+        assert subject == {"kind": "ServiceAccount", "name": OPERATOR, "namespace": "steelyard"}
+
+
 def test_a_gateway_of_another_namespace_reads_that_one_and_counts_its_own(render: Render) -> None:
     objects = render("--set", "gateway.namespace=llm")
 
     assert rights(objects, GATEWAY) == {("Role", "llm"), ("RoleBinding", "llm")}
     peers = only(objects, "Role", f"{GATEWAY}-peers", "steelyard")
     assert [one["resources"] for one in peers["rules"]] == [["endpointslices"]]
+
+
+@pytest.mark.parametrize(
+    ("values", "watched", "of_gateway", "counts_apart"),
+    [
+        ("", None, {("ClusterRole", ""), ("ClusterRoleBinding", "")}, False),
+        (",gateway.namespace=llm", None, {("ClusterRole", ""), ("ClusterRoleBinding", "")}, False),
+        (
+            ",namespaces={a,steelyard}",
+            ("a", "steelyard"),
+            {(kind, name) for kind in ("Role", "RoleBinding") for name in ("a", "steelyard")},
+            False,
+        ),
+        (
+            ",namespaces={a,b},gateway.namespace=b",
+            ("a", "b"),
+            {(kind, name) for kind in ("Role", "RoleBinding") for name in ("a", "b")},
+            True,
+        ),
+    ],
+    ids=["all", "all, with another own one", "named", "named, and not the release's"],
+)
+def test_a_gateway_of_all_namespaces_reads_them_and_no_more(
+    render: Render,
+    values: str,
+    watched: tuple[str, ...] | None,
+    of_gateway: set[tuple[str, str]],
+    counts_apart: bool,
+) -> None:
+    objects = render("--set", f"gateway.allNamespaces=true{values}")
+    pod = pod_of(objects, "Deployment", GATEWAY)
+    chosen = gateway_settings.parse(pod["containers"][0]["args"], environment(pod))
+
+    assert chosen.watched_namespaces == watched
+    assert rights(objects, GATEWAY) == of_gateway
+    assert bool(rights(objects, f"{GATEWAY}-peers")) == counts_apart
+    rules = [
+        one["rules"]
+        for one in objects
+        if one["kind"] in ("Role", "ClusterRole") and one["metadata"]["name"] == GATEWAY
+    ]
+    assert {verb for each in rules for rule in each for verb in rule["verbs"]} == {"list", "watch"}
+    usual = only(render(), "Role", GATEWAY, "steelyard")["rules"]
+    assert all(each == usual for each in rules), "the same in each"
 
 
 def test_a_release_of_a_gateway_alone_has_just_that(render: Render) -> None:
@@ -197,13 +273,35 @@ def test_the_dashboards_are_whole_and_labelled_for_grafanas_sidecar(render: Rend
         assert json.loads(text) == json_model(dashboard)
 
 
+def test_the_autoscaler_goes_by_the_metric_that_the_page_tells_an_adapter_of(render: Render) -> None:
+    page, metrics = ((DOCS / name).read_text() for name in ("install.md", "metrics.md"))
+    [text] = re.findall(r"```yaml\n(# values of prometheus-community/.*?)```", page, re.DOTALL)
+    [rule] = yaml.safe_load(text)["rules"]["custom"]
+    scaler = only(render("--set", "gateway.autoscaling.enabled=true"), "HorizontalPodAutoscaler", GATEWAY)
+    [metric] = scaler["spec"]["metrics"]
+    name = metric["pods"]["metric"]["name"]
+
+    assert rule["name"]["as"] == name
+    assert re.fullmatch(rule["name"]["matches"], name)
+    assert rule["seriesQuery"].startswith(f"{name}{{")
+    assert f"| `{name}` | gauge | backend, endpoint |" in metrics
+
+
 def test_with_network_policies_only_who_is_named_reaches_metrics(render: Render) -> None:
     peer = "networkPolicy.monitoring[0].namespaceSelector.matchLabels.team=watch"
     closed = render("--set", "networkPolicy.enabled=true")
     opened = render("--set", f"networkPolicy.enabled=true,{peer}")
 
     assert only(closed, "NetworkPolicy", OPERATOR)["spec"]["ingress"] in (None, [])
-    assert only(closed, "NetworkPolicy", GATEWAY)["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
+    clients, measuring = only(closed, "NetworkPolicy", GATEWAY)["spec"]["ingress"]
+    assert clients == {"ports": [{"port": "http"}]}
+    assert measuring["ports"] == [{"port": "admin"}]
+    [peer_of_gateway] = measuring["from"]
+    [operator] = (
+        one for one in closed if one["kind"] == "Deployment" and one["metadata"]["name"] == OPERATOR
+    )
+    labels = operator["spec"]["template"]["metadata"]["labels"]
+    assert peer_of_gateway["podSelector"]["matchLabels"].items() <= labels.items()
     for name in (OPERATOR, GATEWAY):
         rule = only(opened, "NetworkPolicy", name)["spec"]["ingress"][-1]
         selector = {"namespaceSelector": {"matchLabels": {"team": "watch"}}}

@@ -187,7 +187,11 @@ def test_models_of_an_ollama_take_part_and_are_not_measured_for_long(tmp_path: P
         ("llama3:8b", "ollama"),
         ("hf.co/a/b:Q4_K_M", "ollama"),
     }
-    assert {one.spec.limits.max_duration_seconds for one in found.profiles.values()} == {60}
+    templates = [one.spec.profiling.template for one in found.backends.values()]
+    assert [(one.limits.max_tokens, one.limits.max_duration_seconds) for one in templates] == [
+        (9_000, 900),
+        (200_000, 60),
+    ]
 
 
 def test_engines_that_cannot_be_fetched_are_told(steelyard: Steelyard, tmp_path: Path) -> None:

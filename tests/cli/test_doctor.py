@@ -14,6 +14,7 @@ from steelyard.api import crd
 from steelyard.kube.client import Server
 from steelyard_cli.doctor import definitions, resources, rights, server
 from steelyard_cli.doctor.findings import Level
+from steelyard_cli.doctor.installation import GATEWAY, OPERATOR, Program
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "manifests" / "install.yaml"
@@ -25,6 +26,13 @@ def in_cluster(definition: Any) -> Any:
     there = copy.deepcopy(definition)
     there["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
     return there
+
+
+def started(component: str, words: list[str]) -> Program:
+    """A program of the namespace `home` with these flags."""
+    pod = {"spec": {"containers": [{"args": words}]}}
+    deployment = {"metadata": {"name": "one", "namespace": "home"}, "spec": {"template": pod}}
+    return Program(component, deployment, [])
 
 
 def spec_of(definition: Any) -> dict[str, Any]:
@@ -152,3 +160,45 @@ def test_kubectl_finds_the_command_as_its_plugin(
         pkgutil.resolve_name(project["scripts"]["kubectl-steelyard"])()
 
     assert capsys.readouterr().out.startswith("usage: kubectl steelyard doctor")
+
+
+@pytest.mark.parametrize(
+    ("component", "words", "served"),
+    [
+        (OPERATOR, [], ()),
+        (OPERATOR, ["--namespace=a,b"], ("a", "b")),
+        (GATEWAY, [], ("home",)),
+        (GATEWAY, ["--namespace=a"], ("a",)),
+        (GATEWAY, ["--watch-namespaces=b, a"], ("home", "b", "a")),
+        (GATEWAY, ["--namespace=a", "--watch-namespaces", "a,b"], ("a", "b")),
+        (GATEWAY, ["--watch-namespaces=*"], ()),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_the_namespaces_of_a_program_are_read_from_its_words(
+    component: str, words: list[str], served: tuple[str, ...]
+) -> None:
+    program = started(component, words)
+
+    assert program.serves == served
+    asked = {one.namespace for one in rights.needed(program) if one.resource == "secrets"}
+    assert asked == set(served or ("",))
+
+
+@pytest.mark.parametrize(
+    ("words", "also"),
+    [
+        (["--gpu-exporter=gpu/dcgm"], []),
+        (["--namespace=a"], []),
+        (["--namespace=a", "--gpu-exporter=a/dcgm"], []),
+        (["--namespace=a", "--gpu-exporter=gpu/dcgm, own,gpu/other"], ["gpu", "home"]),
+    ],
+    ids=" ".join,
+)
+def test_an_operator_of_some_namespaces_needs_a_right_where_its_exporters_are(
+    words: list[str], also: list[str]
+) -> None:
+    needed = list(rights.needed(started(OPERATOR, words)))
+    listed = [one for one in needed if one.resource == "endpointslices" and one.namespace not in ("", "a")]
+
+    assert [(one.verb, one.namespace) for one in listed] == [("list", namespace) for namespace in also]

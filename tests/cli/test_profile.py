@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from fakes.gpu_exporter import Card, gpu_exporter
 from fakes.loading_ollama import LoadingOllama, Stored
 from fakes.profiled_engine import Fault, ProfiledEngine
 from steelyard.api import conditions
+from steelyard.api.backend import LLMBackendStatus, ObservedModel
 from steelyard.api.profile import ModelProfile, automatic_name
 from steelyard.files import reading
 from steelyard_cli import __main__ as cli
 from steelyard_cli import profile
 from steelyard_cli.profile import Options, Outcome
+from steelyard_operator import freshness
+from steelyard_operator.drift import Drift
 
 BACKEND = """# my engine
 apiVersion: steelyard.dev/v1alpha1
@@ -79,6 +83,23 @@ def test_the_exporter_that_a_backend_names_is_read(tmp_path: Path, engine: Profi
     assert found and found.memory_mib == 16021
 
 
+def test_the_context_that_a_backend_gives_its_model_bounds_the_questions(
+    tmp_path: Path, engine: ProfiledEngine
+) -> None:
+    write(tmp_path, engine.url, more="  models: [{name: m, contextTokens: 300}]")
+    assert run(tmp_path) == [Outcome("m", "alpha")]
+    fact = conditions.find(profiles(tmp_path)["m"].status.conditions, "Succeeded")
+    assert fact is not None and "longer than the context of 300 tokens" in fact.message
+
+
+def test_the_load_is_read_where_the_backend_says(tmp_path: Path, engine: ProfiledEngine) -> None:
+    engine.load, engine.load_path = [0], "/own/load"
+    path = write(tmp_path, engine.url, more="  models: [{name: m}]\n  metrics: {engine: {path: /own/load}}")
+    path.write_text(path.read_text().replace("OpenAI", "VLLM"))
+    assert run(tmp_path) == [Outcome("m", "alpha")]
+    assert engine.looks
+
+
 def test_of_an_ollama_the_time_to_load_is_measured(tmp_path: Path) -> None:
     with ProfiledEngine(ollama=LoadingOllama([Stored("m:latest", 700)])).running() as engine:
         path = write(tmp_path, engine.url)
@@ -87,6 +108,97 @@ def test_of_an_ollama_the_time_to_load_is_measured(tmp_path: Path) -> None:
     status = profiles(tmp_path)["m"].status
     assert status.performance and status.performance.cold_load_ms is not None
     assert status.resources and status.resources.memory_mib == 700
+
+
+def ollama(folder: Path, url: str, more: str = "  models: [{name: 'm:latest'}]") -> None:
+    path = write(folder, url, more=more)
+    path.write_text(path.read_text().replace("OpenAI", "Ollama"))
+
+
+def test_the_fingerprint_holds_what_the_engine_and_the_exporter_tell(tmp_path: Path) -> None:
+    stored = Stored("m:latest", 700)
+    with gpu_exporter(Card()) as exporter, ProfiledEngine(ollama=LoadingOllama([stored])).running() as engine:
+        more = f"  models: [{{name: 'm:latest'}}]\n  metrics: {{gpu: {{url: '{exporter.url}'}}}}"
+        ollama(tmp_path, engine.url, more)
+        assert run(tmp_path) == [Outcome("m:latest", "alpha")]
+    found = profiles(tmp_path)["m:latest"]
+    mark, last = found.status.fingerprint, found.status.run
+    assert mark and last
+    assert (mark.model_digest, mark.engine_version) == (f"sha256:{stored.digest}", "0.17.4")
+    assert (mark.gpu, mark.endpoint) == ("NVIDIA L4", f"127.0.0.1:{engine.port}")
+    assert mark.time == last.completion_time
+    assert said(found, "Fresh") == ("True", "Current")
+
+
+def test_what_nobody_tells_is_not_in_the_fingerprint(tmp_path: Path, engine: ProfiledEngine) -> None:
+    write(tmp_path, engine.url, more="  models: [{name: m}]\n  metrics: {gpu: {url: 'http://127.0.0.1:9'}}")
+    assert run(tmp_path) == [Outcome("m", "alpha")]
+    mark = profiles(tmp_path)["m"].status.fingerprint
+    assert mark and mark.endpoint and mark.time
+    assert (mark.model_digest, mark.engine_version, mark.gpu) == (None, None, None)
+
+
+def test_an_engine_that_is_not_of_the_kind_that_its_backend_says_is_measured_all_the_same(
+    tmp_path: Path, engine: ProfiledEngine
+) -> None:
+    engine.models = ["m:latest"]
+    ollama(tmp_path, engine.url, more="")
+    assert run(tmp_path) == [Outcome("m:latest", "alpha")]
+    mark = profiles(tmp_path)["m:latest"].status.fingerprint
+    assert mark and mark.endpoint and mark.model_digest is None
+
+
+HOUR = timedelta(hours=1)
+CHANGES: dict[str, tuple[LLMBackendStatus, timedelta, str | None]] = {
+    "nothing changed": (LLMBackendStatus(), HOUR, None),
+    "it is a week old": (LLMBackendStatus(), 169 * HOUR, "TooOld"),
+    "the model is another": (
+        LLMBackendStatus(models=(ObservedModel(name="m:latest", digest="sha256:" + "f" * 64),)),
+        HOUR,
+        "ModelChanged",
+    ),
+    "the engine is another": (LLMBackendStatus(engine_version="9.9"), HOUR, "EngineChanged"),
+}
+
+
+def test_an_operator_sees_when_a_measurement_of_files_holds_no_longer(tmp_path: Path) -> None:
+    with ProfiledEngine(ollama=LoadingOllama([Stored("m:latest", 700)])).running() as engine:
+        ollama(tmp_path, engine.url)
+        run(tmp_path)
+    [backend] = reading.load(tmp_path).resources.backends.values()
+    found = profiles(tmp_path)["m:latest"]
+    for case, (told, age, reason) in CHANGES.items():
+        there = backend.model_copy(update={"status": told})
+        stale = freshness.stale(found, there, Drift(), datetime.now(UTC) + age)
+        assert (stale.reason if stale else None) == reason, case
+
+
+def test_a_failed_run_says_that_the_measurement_before_it_grew_old(
+    tmp_path: Path, engine: ProfiledEngine
+) -> None:
+    write(tmp_path, engine.url)
+    run(tmp_path)
+    [path] = tmp_path.glob("modelprofile-*.yaml")
+    mark = profiles(tmp_path)["m"].status.fingerprint
+    assert mark and mark.time
+    path.write_text(path.read_text().replace(f"time: '{mark.time:%Y}", "time: '2020"))
+    engine.fault = Fault.STATUS_401
+
+    assert run(tmp_path)[0].failure
+    found = profiles(tmp_path)["m"]
+    assert found.status.fingerprint and found.status.fingerprint.time
+    assert found.status.fingerprint.time.year == 2020 and found.status.quality
+    assert (said(found, "Fresh"), said(found, "Ready")) == (("False", "TooOld"), ("True", "Measured"))
+
+
+def test_a_profile_whose_file_asks_for_another_seed_than_was_given_is_not_fresh(
+    tmp_path: Path, engine: ProfiledEngine
+) -> None:
+    write(tmp_path, engine.url)
+    run(tmp_path)
+    assert said(profiles(tmp_path)["m"], "Fresh") == ("True", "Current")
+    run(tmp_path, seed=7)  # type: ignore[arg-type]
+    assert said(profiles(tmp_path)["m"], "Fresh") == ("False", "SpecChanged")
 
 
 def test_an_existing_profile_is_used_and_its_comments_stay(tmp_path: Path, engine: ProfiledEngine) -> None:
@@ -112,6 +224,18 @@ def test_without_named_models_the_engine_is_asked_and_its_answer_kept(
     assert [outcome.model for outcome in run(tmp_path)] == ["m", "n"]
     backend = reading.load(tmp_path).resources.backends["default", "alpha"]
     assert [model.name for model in backend.status.models] == ["m", "n"]
+
+
+def test_what_an_ollama_tells_of_its_models_and_itself_is_kept(tmp_path: Path) -> None:
+    stored = Stored("m:latest", 700)
+    with ProfiledEngine(ollama=LoadingOllama([stored])).running() as engine:
+        ollama(tmp_path, engine.url, more="")
+        run(tmp_path)
+    status = reading.load(tmp_path).resources.backends["default", "alpha"].status
+    assert [(model.name, model.digest) for model in status.models] == [
+        ("m:latest", f"sha256:{stored.digest}")
+    ]
+    assert status.engine_version == "0.17.4"
 
 
 def test_only_the_model_that_is_asked_for_is_measured(tmp_path: Path, engine: ProfiledEngine) -> None:
@@ -199,7 +323,18 @@ def test_seed_and_suite_may_be_given(tmp_path: Path, engine: ProfiledEngine) -> 
 
     assert cli.main(["profile", "--source", f"file:{tmp_path}", "--suite", "Quick", "--seed", "7"]) == 0
     fingerprint = profiles(tmp_path)["m"].status.fingerprint
-    assert fingerprint and (fingerprint.suite, fingerprint.seed) == ("Quick/1", 7)
+    assert fingerprint and (fingerprint.suite, fingerprint.seed) == ("Quick/2", 7)
+
+
+def test_a_new_profile_is_as_the_backends_template_says(tmp_path: Path, engine: ProfiledEngine) -> None:
+    path = write(tmp_path, engine.url)
+    template = "  profiling: {template: {seed: 9, limits: {maxTokens: 1000}}}\n"
+    path.write_text(path.read_text().replace("  models:", f"{template}  models:", 1))
+
+    run(tmp_path)
+    made = profiles(tmp_path)["m"]
+    assert (made.spec.seed, made.spec.limits.max_tokens) == (9, 1000)
+    assert said(made, "Succeeded") == ("False", "BudgetSpent")
 
 
 def test_the_command_prints_the_table_and_each_failure(

@@ -8,10 +8,12 @@ from steelyard.api.backend import LLMBackend
 from steelyard.api.meta import Condition, ConditionStatus
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import (
+    Category,
     ModelProfile,
     ModelProfileStatus,
     OverallScore,
     Performance,
+    Prior,
     Quality,
     Run,
     Ttft,
@@ -39,10 +41,26 @@ def test_profiles_show_quality_speed_and_age() -> None:
     found = [profile("llama", measured), profile("a-model")]
     resources = ResourceSet(profiles={(one.namespace, one.name): one for one in found})
 
-    assert tables.profiles_table(resources, NOW).splitlines() == [
+    assert tables.profiles(resources, NOW, "default").text().splitlines() == [
         "MODEL     BACKEND   QUALITY       TOK/S   TTFT   READY     AGE",
         "a-model   alpha                                  Unknown",
         "llama     alpha     63% (58-68)   71      41ms   True      5m",
+    ]
+
+
+def test_what_others_say_is_shown_apart_where_anybody_does() -> None:
+    priors = [
+        Prior(category=category, score_percent=74, samples=20, source="arena, 2026-10")
+        for category in (Category.WRITING, Category.MATH, Category.CODING)
+    ]
+    told, quiet = profile("llama"), profile("a-model")
+    told = told.model_copy(update={"spec": told.spec.model_copy(update={"priors": tuple(priors)})})
+    resources = ResourceSet(profiles={(one.namespace, one.name): one for one in (told, quiet)})
+
+    assert tables.profiles(resources, NOW, "default").text().splitlines() == [
+        "MODEL     BACKEND   QUALITY   PRIORS                    TOK/S   TTFT   READY     AGE",
+        "a-model   alpha                                                        Unknown",
+        "llama     alpha               Writing 74%,Math 74%,+1                  Unknown",
     ]
 
 
@@ -53,7 +71,7 @@ def test_backends_show_their_models() -> None:
     )
     resources = ResourceSet(backends={("default", "alpha"): backend, ("other", "alpha"): backend})
 
-    assert tables.backends_table(resources, NOW).splitlines() == [
+    assert tables.backends(resources, NOW, "default").text().splitlines() == [
         "NAME    ENGINE   READY     MODELS   AGE",
         "alpha   VLLM     Unknown   2",
     ]
@@ -66,7 +84,7 @@ def test_policies_show_their_names_and_goal() -> None:
     )
     resources = ResourceSet(policies={("default", "p"): policy})
 
-    assert tables.policies_table(resources, NOW).splitlines()[1].split() == [
+    assert tables.policies(resources, NOW, "default").text().splitlines()[1].split() == [
         "p",
         "auto,best",
         "Best",

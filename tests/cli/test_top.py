@@ -1,5 +1,6 @@
 """`steelyard top` beside real gateways, and where there is none."""
 
+import json
 import os
 import pty
 import select
@@ -95,17 +96,26 @@ def test_what_is_no_gateway_is_said_in_words(steelyard: Steelyard, reply: bytes,
     assert len(ended.stderr.splitlines()) == 1
 
 
+TOLD = {
+    "name": "a@h:1",
+    "inFlight": 2,
+    "othersInFlight": 0,
+    "isFull": True,
+    "restSeconds": 8.0,
+    "sample": {"ageSeconds": 3600.0, "failure": "refused the connection"},
+    "gpus": {"gpus": [{"memoryUsedMiB": 1024}]},
+}
+
+
+def test_namesakes_of_several_namespaces_are_told_apart(steelyard: Steelyard) -> None:
+    pairs = [{"namespace": name, "endpoints": [TOLD]} for name in ("red", "blue", "red")]
+    with engine(says(answer(json.dumps({"candidates": pairs}).encode()))) as up:
+        ended = steelyard("top", "--once", "--admin", f"http://127.0.0.1:{up.port}")
+    assert [line.split()[0] for line in ended.stdout.splitlines()[1:]] == ["blue/a@h:1", "red/a@h:1"]
+
+
 def test_what_is_not_known_is_empty_and_never_0() -> None:
-    told = {
-        "name": "a@h:1",
-        "inFlight": 2,
-        "othersInFlight": 0,
-        "isFull": True,
-        "restSeconds": 8.0,
-        "sample": {"ageSeconds": 3600.0, "failure": "refused the connection"},
-        "gpus": {"gpus": [{"memoryUsedMiB": 1024}]},
-    }
-    cells = dict(zip(top.HEADER, top.row(msgspec.convert(told, top.Endpoint)), strict=True))
+    cells = dict(zip(top.HEADER, top.row(msgspec.convert(TOLD, top.Endpoint)), strict=True))
     assert {title: cell for title, cell in cells.items() if cell} == {
         "ENDPOINT": "a@h:1",
         "OURS": "2",

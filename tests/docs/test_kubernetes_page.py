@@ -11,7 +11,7 @@ from steelyard.api.backend import Engine, LLMBackend
 from steelyard.api.policy import RoutingPolicy
 from steelyard.telemetry import engines
 from steelyard_cli import __main__ as command_line
-from steelyard_operator import profiles, settings
+from steelyard_operator import freshness, settings
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text()
@@ -26,7 +26,7 @@ def test_every_flag_of_the_operator_is_named() -> None:
 
 
 def test_every_reason_of_fresh_is_told() -> None:
-    assert {reason for reason in profiles.STALE if reason not in PAGE} == set()
+    assert {reason for reason in freshness.STALE if reason not in PAGE} == set()
 
 
 @pytest.mark.parametrize("engine", Engine)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from steelyard_operator import facts, profiles
+from steelyard_operator import facts, freshness
 
 ROOT = Path(__file__).parents[2]
 API = ROOT / "docs" / "api"
@@ -66,12 +66,12 @@ def of_memory() -> Pairs:
 def of_profiles() -> Pairs:
     found = well("Accepted", "ResolvedRefs") | problems_of("profile") | of_runs(CLI_PROFILE)
     found |= facts_in(OPERATOR / "profiles.py", PROFILER / "report.py")
-    return found | {("Fresh", reason) for reason in ("Current", *profiles.STALE)}
+    return found | {("Fresh", reason) for reason in ("Current", *freshness.STALE)}
 
 
 def of_policies() -> Pairs:
     found = well("Accepted", "ResolvedRefs", "Ready") | problems_of("resource")
-    return found | facts_in(OPERATOR / "policies.py")
+    return found | facts_in(OPERATOR / "policies.py", ROUTING / "precision.py")
 
 
 def told(page: Path) -> Pairs:

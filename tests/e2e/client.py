@@ -1,7 +1,8 @@
 """A client of a gateway: a script for a pod, which has httpx and none of the project's code.
 
     ask URL REQUESTS       asks each request once, and prints the answers as a list
-    load URL MODEL TOKENS  asks without a pause until SIGTERM, then prints how many answers came how
+    load URL MODEL TOKENS  asks without a pause until SIGTERM, then prints how many answers came how, and the
+                           seconds from the first request until SIGTERM
     rate URL MODEL NUMBER  asks so many times a second until SIGTERM, then prints the same
 
 Nothing here asks twice, as a client's retry would hide what the tests look for.
@@ -59,6 +60,7 @@ def rate(url: str, model: str, number: str) -> None:
     body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in every thread made here
     begun, ending, pause = threading.Semaphore(0), threading.Event(), RATE_WORKERS / float(number)
+    began = time.monotonic()
 
     def work(nth: int) -> Counter[str]:
         tally = Counter[str]()
@@ -74,9 +76,9 @@ def rate(url: str, model: str, number: str) -> None:
         working = [pool.submit(work, nth) for nth in range(RATE_WORKERS)]
         begun.acquire()
         _tell(BEGUN)
-        signal.sigwait([signal.SIGTERM])
+        seconds = _until_told_to_end(began)
         ending.set()
-    _tell(json.dumps(sum((one.result() for one in working), Counter())))
+    _tell_all(working, seconds)
 
 
 def load(url: str, model: str, tokens: str) -> None:
@@ -85,6 +87,7 @@ def load(url: str, model: str, tokens: str) -> None:
     body = {"model": model, "messages": messages, "max_tokens": int(tokens)}
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in every thread made here
     begun, ending = threading.Semaphore(0), threading.Event()
+    began = time.monotonic()
 
     def work(way: Way) -> Counter[str]:
         tally = Counter[str]()
@@ -98,9 +101,9 @@ def load(url: str, model: str, tokens: str) -> None:
         for _ in range(STREAMS):
             begun.acquire()
         _tell(BEGUN)
-        signal.sigwait([signal.SIGTERM])
+        seconds = _until_told_to_end(began)
         ending.set()
-    _tell(json.dumps(sum((one.result() for one in working), Counter())))
+    _tell_all(working, seconds)
 
 
 def _streamed(client: httpx.Client, body: dict[str, Any], on_begin: OnBegin) -> str:
@@ -130,6 +133,18 @@ def _at_once(client: httpx.Client, body: dict[str, Any], _: OnBegin) -> str:
     if answer.status_code != httpx.codes.OK or not answer.json().get("choices"):
         return f"{FAILED}: {answer.status_code} {answer.text}"
     return WHOLE
+
+
+def _until_told_to_end(began: float) -> float:
+    """The seconds since `began`, once SIGTERM came."""
+    signal.sigwait([signal.SIGTERM])
+    return time.monotonic() - began
+
+
+def _tell_all(working: list[futures.Future[Counter[str]]], seconds: float) -> None:
+    """Print what all of them counted, who have ended."""
+    tally = sum((one.result() for one in working), Counter[str]())
+    _tell(json.dumps({"tally": tally, "seconds": seconds}))
 
 
 def _tell(line: str) -> None:

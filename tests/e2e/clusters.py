@@ -1,7 +1,7 @@
 """Cluster: a Kubernetes with real pods, and the three ways to have one for a test.
 
-1. $KUBECONFIG, where $STEELYARD_E2E_LOAD_IMAGE is a command that takes the name of an image that Docker has
-   built and makes it known there (`minikube image load`);
+1. $KUBECONFIG, with $STEELYARD_E2E_LOAD_IMAGE: a command that takes the name of an image that Docker has
+   built and makes it known there (`minikube image load`); without it this is an error, and no way is left;
 2. kind, where Docker runs;
 3. the plain processes of ../shared/cluster, where that folder is.
 
@@ -14,9 +14,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ SHARED = REPOSITORY.parent / "shared" / "cluster"
 
 LOAD_IMAGE = "STEELYARD_E2E_LOAD_IMAGE"
 KIND_CLUSTER = "steelyard-e2e"
+
+MADE_BY = {"e2e.steelyard.dev/made-by": "tests"}
+"""The label of all that these tests make themselves, so that what others leave can be told from it."""
 
 COMMAND_SECONDS = 120.0
 """For one kubectl."""
@@ -55,6 +59,8 @@ class Cluster:
     """Builds an image of this name with these words of `docker build`, and makes it known to the nodes."""
     api_server_pid: int | None = None
     """The process of the API server, where it is one that can be held up."""
+    start_seconds: float = 0.0
+    """What it took to have it up, images not counted; next to nothing where it was up before."""
 
     def kubectl(
         self, *words: str, stdin: str = "", check: bool = True, seconds: float = COMMAND_SECONDS
@@ -83,6 +89,19 @@ class Cluster:
             finally:
                 forwarding.terminate()
 
+    @contextmanager
+    def followed(self, path: Path, *words: str) -> Iterator[None]:
+        """Have a kubectl that does not end by itself write what it prints into this file, complaints too."""
+        command = [self.kubectl_program, "--kubeconfig", str(self.kubeconfig), *words]
+        with (
+            path.open("wb") as output,
+            subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as following,
+        ):
+            try:
+                yield
+            finally:
+                following.terminate()
+
     def wait(
         self, namespace: str, target: str, until: str, seconds: float = READY_SECONDS, *words: str
     ) -> None:
@@ -95,17 +114,23 @@ class Cluster:
             raise AssertionError(f"{error}\n{described}") from None
 
     def apply(self, *resources: dict[str, Any], namespace: str) -> None:
-        """Have these resources, made or changed."""
-        listed = {"apiVersion": "v1", "kind": "List", "items": resources}
+        """Have these resources, made or changed, with the label of the tests."""
+        listed = {"apiVersion": "v1", "kind": "List", "items": [_labelled(one) for one in resources]}
         self.kubectl("apply", "--server-side", "-n", namespace, "-f", "-", stdin=json.dumps(listed))
 
 
 @contextmanager
 def running() -> Iterator[Cluster]:
     """A cluster by the first way that there is. Raises ClusterError."""
-    if LOAD_IMAGE in os.environ and "KUBECONFIG" in os.environ:
-        load = shlex.split(os.environ[LOAD_IMAGE])
-        yield Cluster(Path(os.environ["KUBECONFIG"]), _kubectl_on_path(), _docker_build(load))
+    begun = time.monotonic()
+    with _first() as cluster:
+        yield replace(cluster, start_seconds=time.monotonic() - begun)
+
+
+@contextmanager
+def _first() -> Iterator[Cluster]:
+    if given := os.environ.get("KUBECONFIG", ""):
+        yield _given(given, os.environ.get(LOAD_IMAGE, ""))
     elif shutil.which("kind") and shutil.which("docker"):
         with _kind() as cluster:
             yield cluster
@@ -117,6 +142,21 @@ def running() -> Iterator[Cluster]:
             f"There is no cluster: set KUBECONFIG and {LOAD_IMAGE} (a command that takes an image's name), "
             "or install Docker and kind."
         )
+
+
+def _given(kubeconfig: str, load: str) -> Cluster:
+    """The cluster of the environment: the file that KUBECONFIG names, and the command of LOAD_IMAGE."""
+    if os.pathsep in kubeconfig:
+        raise ClusterError(
+            f"KUBECONFIG names several files ({kubeconfig}): name the one of the tests' cluster."
+        )
+    if not load.strip():
+        raise ClusterError(
+            f"KUBECONFIG is set and {LOAD_IMAGE} is not: set it to a command that takes the name of an image "
+            "that Docker has built and makes it known to the nodes, as `minikube image load`, or to `true` "
+            "where the nodes have Docker's images; or unset KUBECONFIG for a cluster of the tests' own."
+        )
+    return Cluster(Path(kubeconfig), _kubectl_on_path(), _docker_build(shlex.split(load)))
 
 
 @contextmanager
@@ -160,6 +200,11 @@ def _docker_build(load: list[str]) -> Callable[[str, list[str]], None]:
     return build
 
 
+def _labelled(resource: dict[str, Any]) -> dict[str, Any]:
+    metadata = resource["metadata"]
+    return {**resource, "metadata": {**metadata, "labels": {**metadata.get("labels", {}), **MADE_BY}}}
+
+
 def _kubectl_on_path() -> str:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
@@ -173,4 +218,6 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines()
         raise ClusterError(f"{' '.join(words)} failed: {said[-1] if said else error.returncode}") from error
+    except FileNotFoundError as error:
+        raise ClusterError(f"There is no {words[0]} on the PATH: install it.") from error
     return ran

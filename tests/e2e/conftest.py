@@ -9,10 +9,11 @@ import pytest
 
 from e2e import clusters, images, installation, report
 from e2e.clusters import Cluster, ClusterError, NoClusterError
-from e2e.installation import NAMESPACE, RUN_SECONDS, Record
+from e2e.installation import NAMESPACE, OF_THE_TESTS, RUN_SECONDS, Installation, Record
 
 _OUTCOMES = ("passed", "failed", "error", "skipped")
 _FIGURES: list[tuple[str, str, str]] = []
+_COMMIT = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes minutes (leave out with -m 'not slow')")
     config.addinivalue_line("markers", "full: runs with --full only")
+    if config.getoption("--report", default=None) is not None:
+        config.stash[_COMMIT] = report.commit()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -41,7 +44,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         assert reporter is not None
         told = reporter.stats
         outcomes = {outcome: len(told[outcome]) for outcome in _OUTCOMES if outcome in told}
-        path.write_text(report.text(_FIGURES, outcomes))
+        path.write_text(report.text(session.config.stash[_COMMIT], _FIGURES, outcomes))
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +67,18 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def steelyard(cluster: Cluster, record: Record) -> Iterator[Cluster]:
-    """The cluster with Steelyard and two models in it; the last tests, in test_removal, remove it."""
-    with installation.installed(cluster, record):
-        yield cluster
+def installed(
+    cluster: Cluster, record: Record, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Steelyard and two models in the cluster; the last tests, in test_removal, remove it."""
+    with installation.installed(cluster, record, tmp_path_factory.mktemp("installation")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def steelyard(cluster: Cluster, installed: Installation) -> Cluster:
+    """The cluster with these in it."""
+    return cluster
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +96,6 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     """A fresh namespace of this test alone, under PodSecurity *restricted*."""
     name = f"e2e-{secrets.token_hex(4)}"
     cluster.kubectl("create", "namespace", name)
-    cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    cluster.kubectl("label", "namespace", name, OF_THE_TESTS, "pod-security.kubernetes.io/enforce=restricted")
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")

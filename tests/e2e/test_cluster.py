@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from e2e import client, images, installation, pods
+from e2e import client, evidence, images, installation, pods, watching
 from e2e.clusters import Cluster
-from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR, RUN_SECONDS
+from e2e.installation import BRITTLE, GATEWAY, LASTING, NAMESPACE, OPERATOR, RUN_SECONDS, Installation
 from fakes.program import gateway
 from kube import waiting
 
@@ -129,6 +129,21 @@ def test_profiles_fill_by_real_jobs_that_hold_no_token(measured: Cluster) -> Non
         assert report["end"] is True
 
 
+def test_someone_who_watches_the_profiles_sees_each_come_and_fill(
+    measured: Cluster, installed: Installation
+) -> None:
+    names = {installation.profile_name(backend) for backend in (BRITTLE, LASTING)}
+
+    def filled() -> dict[str, list[str]] | None:
+        seen = watching.qualities(installed.rows.read_text())
+        return seen if all(seen.get(name, [""])[-1].isdigit() for name in names) else None
+
+    seen = waiting.until(filled, "a quality in the last row of each profile")
+
+    assert set(seen) == names
+    assert {rows[0] for rows in seen.values()} == {watching.NOTHING}
+
+
 def test_an_export_decides_every_request_as_the_cluster_does(measured: Cluster, tmp_path: Path) -> None:
     texts = ("What is 7 + 5?", "Write a Python function that sorts a list.", "Prove that 2 + 2 = 4. " * 40)
     names = ("auto", "auto-best", pods.MODEL, f"{pods.MODEL}@{BRITTLE}", f"{pods.MODEL}@{LASTING}")
@@ -179,13 +194,8 @@ def test_a_model_pod_that_goes_at_once_takes_only_streams_with_it_and_each_is_to
 
 def test_none_of_this_is_an_error_in_a_log_or_a_restart(measured: Cluster) -> None:
     for selector in (installation.OPERATOR_PODS, installation.GATEWAY_PODS):
-        chosen = ("-n", NAMESPACE, "-l", selector)
-        lines = [json.loads(line) for line in measured.kubectl("logs", *chosen, "--tail=-1").splitlines()]
-        restarts = "jsonpath={.items[*].status.containerStatuses[*].restartCount}"
-
-        assert [line for line in lines if line["level"] not in ("INFO", "WARNING")] == []
-        assert lines
-        assert measured.kubectl("get", "pods", *chosen, "-o", restarts) == "0 0"
+        assert evidence.errors(measured, NAMESPACE, selector) == []
+        assert evidence.restarts(measured, NAMESPACE, selector) == [0, 0]
 
 
 def test_both_programs_killed_come_back_and_take_over_the_run_under_way(measured: Cluster) -> None:

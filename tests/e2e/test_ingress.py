@@ -1,11 +1,13 @@
 """The gateway behind the Ingress that the chart makes, and a real controller."""
 
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from e2e import client, ingress, installation, pods
+from e2e import client, evidence, ingress, installation, pods
 from e2e.clusters import Cluster
 from e2e.installation import HELLO, LASTING, NAMESPACE, Record
 
@@ -38,13 +40,18 @@ def test_auto_answers_through_the_ingress_at_once_and_in_a_stream(behind: Cluste
     assert {model["id"] for model in json.loads(listed["text"])["data"]} >= {"auto", pods.MODEL}
 
 
-def test_streams_and_answers_through_the_ingress_outlive_an_upgrade(behind: Cluster, record: Record) -> None:
+def test_streams_and_answers_through_the_ingress_outlive_an_upgrade(
+    behind: Cluster, record: Record, tmp_path: Path
+) -> None:
     load = installation.begin_load(behind, LASTING, tokens=24, url=ingress.URL)
-    installation.install(
-        behind, "--reset-then-reuse-values", "--set", "gateway.podAnnotations.behind=ingress"
-    )
-    behind.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{installation.GATEWAY}")
-    tally = installation.end_load(behind, load)
+    gateways, controller = installation.GATEWAY_PODS, f"deployment/{ingress.NAME}"
+    with evidence.followed(behind, NAMESPACE, gateways, controller, tmp_path) as told:
+        annotation = "gateway.podAnnotations.behind=ingress"
+        installation.install(behind, "--reset-then-reuse-values", "--set", annotation)
+        behind.kubectl("-n", NAMESPACE, "rollout", "status", f"deployment/{installation.GATEWAY}")
+        tally = installation.end_load(behind, load)
+        if set(tally) != {client.WHOLE}:
+            sys.stdout.write(told())
 
     assert set(tally) == {client.WHOLE}, tally
     record(

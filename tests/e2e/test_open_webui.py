@@ -30,6 +30,8 @@ def address(steelyard: Cluster) -> Iterator[str]:
             {"name": "OPENAI_API_BASE_URL", "value": f"{ingress.URL}/v1"},
             {"name": "OPENAI_API_KEY", "value": "none"},
             {"name": "WEBUI_SECRET_KEY", "value": "of the tests"},
+            # As docs/openwebui.md has it for models that lack tools, as this one does.
+            {"name": "DEFAULT_MODEL_PARAMS", "value": '{"function_calling": "legacy"}'},
         ],
         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }

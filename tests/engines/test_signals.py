@@ -17,7 +17,7 @@ from steelyard.telemetry import samples
 from steelyard.telemetry.samples import Topic
 from steelyard_cli.engines.fleet import Engine
 
-SLOTS = 2
+SLOTS = 4
 """Requests that the engine works on at once."""
 
 OFTEN = {"engine": {"intervalSeconds": 1}}

@@ -113,9 +113,16 @@ class Lines(logging.Handler):
 class ClusterGateway:
     """A gateway that listens; `gateway` makes one. An exception in its log is an error."""
 
-    def __init__(self, api: FakeApiServer, api_url: str, gateway_service: str = "") -> None:
+    def __init__(
+        self,
+        api: FakeApiServer,
+        api_url: str,
+        gateway_service: str = "",
+        watched_namespaces: tuple[str, ...] | None = (),
+    ) -> None:
         self.api = api
         self._gateway_service = gateway_service
+        self._watched_namespaces = watched_namespaces
         self.lines = Lines()
         self._thread = Thread(target=lambda: uvloop.run(self._serve(api_url)), name="gateway")
 
@@ -123,10 +130,10 @@ class ClusterGateway:
         """Whether it takes requests."""
         return self.admin.get("/readyz").status_code == 200
 
-    def chat(self, model: str) -> httpx.Response:
-        """The answer to one chat request."""
+    def chat(self, model: str, namespace: str = "") -> httpx.Response:
+        """The answer to one chat request, in this namespace or in the gateway's own."""
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}]}
-        return self.client.post("/v1/chat/completions", json=body)
+        return self.client.post(f"{place(namespace)}/v1/chat/completions", json=body)
 
     def endpoints(self) -> list[str]:
         """Every endpoint in the table, as host:port."""
@@ -134,14 +141,16 @@ class ClusterGateway:
         named = {endpoint["name"] for pair in pairs for endpoint in pair["endpoints"]}
         return sorted(name.rpartition("@")[2] for name in named)
 
-    def models(self) -> list[str]:
-        """Every name that can be asked for."""
-        return [model["id"] for model in self.client.get("/v1/models").json()["data"]]
+    def models(self, namespace: str = "") -> list[str]:
+        """Every name that can be asked for there."""
+        listed = self.client.get(f"{place(namespace)}/v1/models").json()
+        return [model["id"] for model in listed.get("data", [])]
 
-    def shown(self, kind: str, name: str) -> Object:
+    def shown(self, kind: str, name: str, namespace: str = NAMESPACE) -> Object:
         """A resource as /admin/resources has it; empty where it has none."""
         rows = self.admin.get("/admin/resources").json()["resources"]
-        found: list[Object] = [row for row in rows if (row["kind"], row["name"]) == (kind, name)]
+        wanted = (kind, namespace, name)
+        found: list[Object] = [row for row in rows if (row["kind"], row["namespace"], row["name"]) == wanted]
         return found[0] if found else {}
 
     def gauge(self, name: str) -> float:
@@ -190,13 +199,17 @@ class ClusterGateway:
             max_body_bytes=2**20,
             gateway_service=self._gateway_service,
             gateway_name="me",
+            watched_namespaces=self._watched_namespaces,
         )
         await App(settings, io.BytesIO(), configuration(api_url)).serve(self._stop)
 
 
 @contextmanager
 def gateway(
-    *objects: Object, before: Callable[[FakeApiServer], None] | None = None, gateway_service: str = ""
+    *objects: Object,
+    before: Callable[[FakeApiServer], None] | None = None,
+    gateway_service: str = "",
+    watched_namespaces: tuple[str, ...] | None = (),
 ) -> Iterator[ClusterGateway]:
     """A gateway over a FakeApiServer with these objects, ready unless `before` has done something to it.
 
@@ -207,11 +220,21 @@ def gateway(
             put(api, one)
         if before is not None:
             before(api)
-        running = ClusterGateway(api, url, gateway_service)
+        running = ClusterGateway(api, url, gateway_service, watched_namespaces)
         with running.up():
             if before is None:
                 running.until(running.ready, "readiness")
             yield running
+
+
+def place(namespace: str) -> str:
+    """What stands before a path of this namespace; of the own one nothing."""
+    return f"/ns/{namespace}" if namespace else ""
+
+
+def moved(value: Object, namespace: str) -> Object:
+    """The object in another namespace."""
+    return value | {"metadata": value["metadata"] | {"namespace": namespace}}
 
 
 def put(api: FakeApiServer, value: Object) -> None:

@@ -111,7 +111,6 @@ def _decision(candidates: Sequence[Candidate], max_attempts: int) -> Decision:
         policy=None,
         goal=None,
         tolerance_percent=0,
-        least_quality=None,
         distribution=(),
         category=None,
         level=None,

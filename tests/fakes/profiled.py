@@ -24,8 +24,10 @@ from steelyard.api.profile import (
     Run,
     Ttft,
 )
+from steelyard.api.signals import GpuExporter, GpuSource, ObservedGpu
 from steelyard.routing.table import Problem
 from steelyard_operator import jobs, profiles, runs
+from steelyard_operator.drift import Drift
 from steelyard_operator.jobs import Job, Pod
 from steelyard_operator.plans import Plan
 from steelyard_operator.probing import Description
@@ -52,6 +54,21 @@ def backend(digest: str | None = DIGEST, version: str | None = "1.0", **spec: An
     return LLMBackend.model_validate_json(json.dumps(document))
 
 
+def with_gpus(of: LLMBackend, *names: str | None, exporters: int = 1) -> LLMBackend:
+    """The backend with these GPUs behind each of its endpoints."""
+    uuids = [f"GPU-{number}" for number in range(len(names))]
+    gpus = [
+        ObservedGpu(uuid=uuid, name=name, source=GpuSource.DCGM)
+        for uuid, name in zip(uuids, names, strict=True)
+    ]
+    told = [
+        GpuExporter(endpoint=f"10.0.0.{number + 1}:8000", url="http://dcgm:9400/metrics", uuids=tuple(uuids))
+        for number in range(exporters)
+    ]
+    status = of.status.model_copy(update={"gpus": tuple(gpus), "gpu_exporters": tuple(told)})
+    return of.model_copy(update={"status": status})
+
+
 def profile(metadata: dict[str, Any] | None = None, **spec: Any) -> ModelProfile:
     """A profile of MODEL that was never run."""
     document = {
@@ -67,7 +84,7 @@ def site(digest: str | None = DIGEST, version: str | None = "1.0", host: str = "
     return runs.Site(endpoint(8000, "engine", host=host), told)
 
 
-def result(failure: Failure | None = None, suite: str = "Quick/1", seed: int = 1, passed: int = 6) -> Result:
+def result(failure: Failure | None = None, suite: str = "Quick/2", seed: int = 1, passed: int = 6) -> Result:
     """What a run found."""
     mark = Fingerprint(suite=suite, seed=seed)
     run = Run(start_time=NOW, completion_time=NOW, tokens_used=81)
@@ -107,11 +124,15 @@ class Story:
     now: datetime = NOW
     obstacle: str = ""
     is_idle: bool = True
+    has_waited_out: bool = False
+    drift: Drift = field(default_factory=Drift)
     problems: tuple[Problem, ...] = ()
     jobs: dict[str, Job] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     """Names of the Jobs that plans asked for, in order."""
+    told: list[tuple[str, str, str]] = field(default_factory=list)
+    """Type, reason and message of the Events, in order."""
 
     @property
     def seen(self) -> runs.Seen:
@@ -127,6 +148,8 @@ class Story:
             obstacle=self.obstacle,
             site=self.site,
             is_idle=self.is_idle,
+            has_waited_out=self.has_waited_out,
+            drift=self.drift,
             job=self.jobs.get(name),
             pod=self.pods.get(name),
         )
@@ -134,6 +157,7 @@ class Story:
     def look(self) -> Plan:
         """Plan once and carry it out."""
         plan = profiles.plan(self.seen, self.problems, "profiler:1")
+        self.told += [(note.type.value, note.reason, note.message) for note in plan.notes]
         if plan.job is not None:
             added = {"uid": f"uid-{len(self.made)}", "creationTimestamp": self.now.isoformat()}
             made = jobs.of(plan.job | {"metadata": plan.job["metadata"] | added})

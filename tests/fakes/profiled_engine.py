@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +14,8 @@ from fakes.loading_ollama import LoadingOllama
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Category, Level
 from steelyard_profiler import workload
-from steelyard_profiler.target import Target
+from steelyard_profiler.probe import Probe
+from steelyard_profiler.target import Call, Target
 
 WRONG = "I do not know."
 """An answer that no probe accepts."""
@@ -40,6 +41,10 @@ class Fault(StrEnum):
     WRONG_USAGE = "WrongUsage"
     SHORT_CONTEXT = "ShortContext"
     BABBLES = "Babbles"
+    PROBES_401 = "Probes401"
+    REFUSES_TOOLS = "RefusesTools"
+    BREAKS_ON_TOOLS = "BreaksOnTools"
+    TOOLS_AS_TEXT = "ToolsAsText"
 
 
 @dataclass
@@ -48,6 +53,8 @@ class ProfiledEngine:
 
     chances: Mapping[tuple[Category, Level], float] = field(default_factory=dict)
     """Chance of a right answer by cell; absent: 1."""
+    refused: Callable[[Probe], bool] = lambda probe: False
+    """Probes that it takes for bad requests."""
     seed: int = 1
     """Seed of the probes that it knows."""
     fault: Fault = Fault.NONE
@@ -60,6 +67,14 @@ class ProfiledEngine:
     """Its latency law: until the first token."""
     token_seconds: float = 0
     """Its latency law: each further token."""
+    load: list[int] = field(default_factory=list)
+    """Requests of others, look by look at its metrics, the last again and again; empty: it has no metrics."""
+    made_tokens: int | None = None
+    """What its metrics say that it made before; None: they do not say."""
+    load_path: str = "/metrics"
+    """Where its load is told."""
+    looks: int = 0
+    """How often it was looked at."""
     host: str = "127.0.0.1"
     """The address that it answers on."""
     port: int = 0
@@ -85,8 +100,24 @@ class ProfiledEngine:
         probe = self._probes.get(question)
         if probe is None:
             return "Once upon a time there was a " + "very " * 20 + "long story."
-        draw = int.from_bytes(hashlib.sha256(question.encode()).digest()[:4], "big") / 2**32
-        return probe.check.example if draw < self.chances.get((probe.category, probe.level), 1) else WRONG
+        return probe.right()[0] if self._is_right(probe) else WRONG
+
+    def calls(self, question: str) -> tuple[Call, ...]:
+        """The tools that it calls besides."""
+        probe = self._probes.get(question)
+        return probe.right()[1] if probe is not None and self._is_right(probe) else ()
+
+    def _is_right(self, probe: Probe) -> bool:
+        draw = int.from_bytes(hashlib.sha256(probe.question.encode()).digest()[:4], "big") / 2**32
+        return draw < self.chances.get((probe.category, probe.level), 1)
+
+    def known(self) -> tuple[Probe, ...]:
+        """The probes that it knows."""
+        return tuple(self._probes.values())
+
+    def probe(self, question: str) -> Probe | None:
+        """The probe that asks this; None: it is none."""
+        return self._probes.get(question)
 
     def __post_init__(self) -> None:
         self._probes = {probe.question: probe for probe in workload.probes(Suite.QUICK, self.seed)}
@@ -128,6 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self._is_native():
             return
+        if self.path == self.profiled.load_path:
+            self._metrics()
+            return
         if self.profiled.fault is Fault.HTML:
             self._whole(200, "text/html", b"<html>secret page</html>")
             return
@@ -140,12 +174,28 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers["content-length"]))
         if self._is_native(sent):
             return
+        if not self.path.endswith("/chat/completions"):
+            self._whole(404, "application/json", b"{}")
+            return
         body = json.loads(sent)
         engine.bodies.append(body)
         engine.headers.append({name.lower(): value for name, value in self.headers.items()})
-        question = body["messages"][0]["content"]
+        content = body["messages"][-1]["content"]
+        question = content if isinstance(content, str) else content[0]["text"]
         if not self._refused(body, question):
             self._stream(body, question)
+
+    def _metrics(self) -> None:
+        engine = self.profiled
+        engine.looks += 1
+        if not engine.load:
+            self._whole(404, "text/plain", b"")
+            return
+        number = engine.load.pop(0) if len(engine.load) > 1 else engine.load[0]
+        text = f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 0\n"
+        if engine.made_tokens is not None:
+            text += f"vllm:generation_tokens_total {engine.made_tokens}\n"
+        self._whole(200, "text/plain", text.encode())
 
     def _is_native(self, sent: bytes | None = None) -> bool:
         """Whether Ollama's own API was asked, which then has answered."""
@@ -167,19 +217,31 @@ class _Handler(BaseHTTPRequestHandler):
                 self._whole(302, "text/plain", b"", location="http://127.0.0.1:9/")
             case Fault.STATUS_500 | Fault.STATUS_401 | Fault.STATUS_404:
                 self._whole(int(fault), "application/json", b'{"error": "secret detail"}')
+            case Fault.PROBES_401 if self.profiled.probe(question):
+                self._whole(401, "application/json", b'{"error": "secret detail"}')
             case Fault.FIRST_500 if len(self.profiled.bodies) == 1:
                 self._whole(500, "application/json", b"{}")
             case Fault.REFUSES_STREAM_OPTIONS if "stream_options" in body:
                 self._whole(400, "application/json", b"{}")
+            case Fault.REFUSES_TOOLS if "tools" in body:
+                self._whole(400, "application/json", b"{}")
+            case Fault.BREAKS_ON_TOOLS if "tools" in body:
+                self._whole(500, "application/json", b"{}")
             case Fault.SHORT_CONTEXT if len(question) > 1500:
                 self._whole(400, "application/json", b"{}")
             case _:
-                return False
+                probe = self.profiled.probe(question)
+                if probe is None or not self.profiled.refused(probe):
+                    return False
+                self._whole(400, "application/json", b"{}")
         return True
 
     def _stream(self, body: dict[str, Any], question: str) -> None:
         engine, fault = self.profiled, self.profiled.fault
-        answer = engine.answer(question)
+        answer, calls = engine.answer(question), engine.calls(question)
+        if fault is Fault.TOOLS_AS_TEXT and calls:
+            said = [{"name": call.name, "arguments": json.loads(call.arguments)} for call in calls]
+            answer, calls = json.dumps(said), ()
         tokens = [answer[at : at + 4] for at in range(0, len(answer), 4)][: body.get("max_tokens")]
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
@@ -195,7 +257,18 @@ class _Handler(BaseHTTPRequestHandler):
             if fault in (Fault.HALF_STREAM, Fault.HANGS_MIDWAY, Fault.NOT_JSON, Fault.ERROR_EVENT):
                 self._break(fault)
                 return
-        self._event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+        for index, call in enumerate(calls):
+            for at in range(0, len(call.arguments) + 1, 4):
+                piece: dict[str, Any] = {
+                    "index": index,
+                    "function": {"arguments": call.arguments[at : at + 4]},
+                }
+                if at == 0:
+                    piece |= {"id": f"call{index}", "type": "function"}
+                    piece["function"] |= {"name": call.name}
+                tokens.append("call")
+                self._event({"choices": [{"delta": {"tool_calls": [piece]}, "finish_reason": None}]})
+        self._event({"choices": [{"delta": {}, "finish_reason": "tool_calls" if calls else "stop"}]})
         if "stream_options" in body and fault is not Fault.NO_USAGE:
             count = 0 if fault is Fault.WRONG_USAGE else len(tokens)
             usage = {"prompt_tokens": len(question) // 4 + 8, "completion_tokens": count}

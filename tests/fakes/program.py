@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,10 +60,10 @@ class Gateway:
         return self.client.post("/v1/chat/completions", json=body, headers=named)
 
     def close(self) -> None:
-        """End it as Kubernetes does."""
+        """End it: as Kubernetes does or, where that was done, at once."""
         self.client.close()
         self.admin.close()
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)
         self.process.wait(SECONDS)
         self._reader.join(SECONDS)
 

@@ -1,6 +1,8 @@
 """Short ways to make resources for tests: documents as users write them, checked by the real types."""
 
+import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from steelyard.api.backend import LLMBackend
@@ -53,6 +55,33 @@ def measured(of_backend: str, model: str, percent: int, **status: Any) -> ModelP
         "status": {"quality": quality, **status},
     }
     return ModelProfile.model_validate_json(json.dumps(document))
+
+
+def answered(of_backend: str, model: str, seed: int = 1, **passed: Sequence[bool]) -> ModelProfile:
+    """A profile with these answers to the probes of suite Standard, by category, each with its bitmap."""
+    document = {
+        "metadata": {"name": f"{of_backend}-profile"},
+        "spec": {"backendRef": {"name": of_backend}, "model": model},
+        "status": {
+            "fingerprint": {"suite": "Standard/1", "seed": seed},
+            "quality": {"categories": [category(name, answers) for name, answers in passed.items()]},
+        },
+    }
+    return ModelProfile.model_validate_json(json.dumps(document))
+
+
+def category(name: str, passed: Sequence[bool]) -> dict[str, Any]:
+    """A category's score with its bitmap, from the answers to its probes in order."""
+    padded = [*passed, *[False] * (-len(passed) % 8)]
+    packed = bytes(
+        sum(bit << (7 - at) for at, bit in enumerate(padded[start : start + 8]))
+        for start in range(0, len(padded), 8)
+    )
+    levels = [
+        {"level": level, "passed": sum(passed[index::3]), "samples": len(passed[index::3])}
+        for index, level in enumerate(("Easy", "Medium", "Hard"))
+    ]
+    return {"name": name, "levels": levels, "bitmap": base64.b64encode(packed).decode()}
 
 
 def policy(name: str, *models: str, created: str | None = None, **spec: Any) -> RoutingPolicy:

@@ -30,8 +30,8 @@ AUTO, HASTY = "auto", "hasty"
 _RECORDED = Path(__file__).parents[1] / "recordings" / "probes" / "ollama-0.17.4"
 _USAGE = {
     "prompt_tokens": 8,
-    "completion_tokens": 2,
-    "total_tokens": 10,
+    "completion_tokens": 12,
+    "total_tokens": 20,
     "prompt_tokens_details": {"cached_tokens": 4},
 }
 _LOAD = """\
@@ -150,6 +150,7 @@ def watched(folder: Path) -> Iterator[Watched]:
             backend("big", big.port, model(BIG), engine="VLLM", maxConcurrency=1, metrics=read),
             backend("small", small.port, model(SMALL), engine="Ollama", metrics={"engine": often}),
             backend("broken", broken.port, model(BROKEN)),
+            _profile("big", BIG),
             _policy(AUTO, BIG, SMALL),
             _policy(HASTY, BIG, maxWaitSeconds=0),
         )
@@ -158,6 +159,14 @@ def watched(folder: Path) -> Iterator[Watched]:
             last = ("engine_output_tokens_per_second{", "engine_loaded_models{", "gpu_utilization_ratio{")
             waiting.until(lambda: all(one in seen.metrics() for one in last), "engines and GPUs to tell")
             yield seen
+
+
+def _profile(of_backend: str, of_model: str) -> dict[str, Any]:
+    """What was measured, at more than one request at a time: the engine says that it works on one always."""
+    curve = [{"concurrency": 8, "outputTokensPerSecond": 100, "ttftMsP95": 9}]
+    measured = {"ttftMs": {"p50": 9}, "outputTokensPerSecond": 20, "saturation": curve}
+    spec = {"backendRef": {"name": of_backend}, "model": of_model}
+    return resource("ModelProfile", f"{of_backend}-measured", spec, status={"performance": measured})
 
 
 def _policy(name: str, *models: str, **spec: Any) -> dict[str, Any]:

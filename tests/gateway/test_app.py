@@ -391,6 +391,7 @@ def test_requests_under_way_end_before_the_gateway_does(tmp_path: Path) -> None:
         with gateway(tmp_path) as up, under_way(up, "m", slow) as answered:
             up.process.terminate()
             up.wait_for("draining")
+            up.process.terminate()  # as a runtime does that is asked once more to stop a container
             assert up.admin.get("/readyz").json() == {"status": "not ready", "reason": "shutting down"}
             held[0].send(answer(b"{}"))
             assert answered.result(20).status_code == 200

@@ -118,6 +118,7 @@ def test_a_conversation_is_its_system_prompt_and_first_user_turn() -> None:
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{"name": "f"}]}, "tools"),
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "jsonSchema"),
+        ({"response_format": {"type": "json_object"}}, "jsonMode"),
     ],
 )
 def test_a_field_that_needs_a_capability_says_so(fields: dict[str, Any], need: str) -> None:

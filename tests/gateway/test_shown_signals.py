@@ -18,8 +18,8 @@ from steelyard_gateway.deadlines import Deadlines
 from steelyard_gateway.live import LiveEndpoints
 from steelyard_gateway.metrics import SIGNALS, Metrics
 from steelyard_gateway.recording import Recorder
-from steelyard_gateway.router import TableRouter
 from steelyard_gateway.shares import Fleet
+from steelyard_gateway.space import Space
 from steelyard_gateway.state import State
 
 VALID_SECONDS = 6.0
@@ -53,6 +53,9 @@ class Shown:
         self.live = LiveEndpoints(lambda: self.seconds)
         self.current = Current()
         self.current.snapshot = current.snapshot(resource_set(backend("a", "m")), "default", 0)
+        admission = Admission(Deadlines(), lambda: 0.0, Fleet())
+        log = Recorder(BytesIO())
+        self.space = Space("default", self.current, self.live, log, admission, RetryBudget())
         self.endpoint: Endpoint = self.current.snapshot.table.candidates[0].endpoints[0]
 
     def tell(self) -> None:
@@ -66,7 +69,7 @@ class Shown:
 
     def row(self) -> dict[str, Any]:
         """The endpoint in /admin/table."""
-        app = admin.make(State(None), self.current, self.live, TableRouter(self.current, self.live))
+        app = admin.make(State(None), self.space, lambda: {"default": self.space})
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(app)
@@ -79,10 +82,7 @@ class Shown:
 
     def series(self) -> dict[str, float]:
         """The gauges of signals in /metrics that have a value."""
-        admission = Admission(Deadlines(), lambda: 0.0, Fleet())
-        metrics = Metrics(
-            self.current, self.live, Recorder(BytesIO()), admission, RetryBudget(), now=lambda: 0.0
-        )
+        metrics = Metrics(lambda: [self.space], now=lambda: 0.0)
         return {
             one.name.removeprefix("steelyard_"): one.samples[0].value
             for one in metrics.collect()
@@ -168,7 +168,7 @@ def test_prometheus_is_told_nothing_of_what_is_unknown_but_its_age() -> None:
 def test_what_a_worker_takes_for_requests_of_others_is_partly_of_its_siblings() -> None:
     def told(own: int, others: float) -> dict[str, Any]:
         endpoint = {"name": "e", "inFlight": own, "othersInFlight": others}
-        return {"candidates": [{"endpoints": [endpoint]}]}
+        return {"candidates": [{"namespace": "n", "endpoints": [endpoint]}]}
 
     assert merging.table_of_all([told(2, 5), told(3, 4)]) == told(5, 2)
     assert merging.table_of_all([told(2, 1), told(3, 4)]) == told(5, 0)

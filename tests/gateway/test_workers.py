@@ -135,7 +135,7 @@ def test_both_let_what_is_under_way_end_and_the_program_ends_with_0(tmp_path: Pa
         assert up.process.wait(SECONDS) == 0
 
 
-def test_a_second_signal_ends_both_at_once(tmp_path: Path) -> None:
+def test_ctrl_c_after_a_signal_ends_both_at_once(tmp_path: Path) -> None:
     def silent(ask: Ask) -> None:
         ask.wait_for_hang_up()
 
@@ -145,7 +145,7 @@ def test_a_second_signal_ends_both_at_once(tmp_path: Path) -> None:
         up.process.terminate()
         up.wait_for("draining")
         up.wait_for("draining")
-        up.process.terminate()
+        up.process.send_signal(signal.SIGINT)
         assert {line.read().status for line in lines} == {503}
         assert up.process.wait(SECONDS) == 0
 

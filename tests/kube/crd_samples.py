@@ -44,17 +44,23 @@ _CAPABILITIES = {
     "vision": False,
     "tools": True,
     "jsonSchema": True,
+    "jsonMode": True,
     "reasoning": False,
     "rerank": False,
     "audio": False,
     "images": False,
     "streamUsage": True,
+    "logprobs": False,
+    "systemPrompt": True,
 }
+
+_PRIOR = {"category": "Writing", "scorePercent": 74, "samples": 20, "source": "arena, 2026-10"}
 
 _OPTIONS = {
     "suite": "Quick",
     "seed": 2,
-    "refresh": {"onChange": False, "maxAgeHours": 24},
+    "load": {"concurrency": [1, 2], "promptTokens": 64, "outputTokens": 32},
+    "refresh": {"onChange": False, "maxAgeHours": 24, "driftPercent": 30},
     "limits": {
         "maxDurationSeconds": 60,
         "maxTokens": 5000,
@@ -152,7 +158,10 @@ FULL_SPECS: list[tuple[str, Json]] = [
     ("LLMBackend", _SERVICE_BACKEND),
     ("LLMBackend", URL_BACKEND),
     ("LLMBackend", _OLLAMA_BACKEND),
-    ("ModelProfile", {"backendRef": {"name": "vllm"}, "model": "llama", "suspend": True, **_OPTIONS}),
+    (
+        "ModelProfile",
+        {"backendRef": {"name": "vllm"}, "model": "llama", "suspend": True, "priors": [_PRIOR], **_OPTIONS},
+    ),
     ("RoutingPolicy", _POLICY),
 ]
 """Specs by kind; together they hold every field, none with its default."""
@@ -199,10 +208,11 @@ FULL_STATUS: dict[str, Json] = {
         "conditions": [condition("Succeeded"), condition("Fresh"), condition("Ready", "It was measured.")],
         "goneSince": _TIME,
         "fingerprint": {
-            "suite": "Quick/1",
+            "suite": "Quick/2",
             "seed": 1,
             "modelDigest": _DIGEST,
             "engineVersion": "0.32.0",
+            "gpu": "2x NVIDIA L4",
             "endpoint": "10.244.0.7:8000",
             "time": _TIME,
         },
@@ -217,6 +227,8 @@ FULL_STATUS: dict[str, Json] = {
                         {"level": "Hard", "passed": 8, "samples": 20},
                     ],
                     "outputTokensMean": 143,
+                    "chancePercent": 25,
+                    "bitmap": "qqqqqqo=",
                 }
             ],
         },
@@ -224,26 +236,39 @@ FULL_STATUS: dict[str, Json] = {
             "ttftMs": {"p50": 41, "p95": 66},
             "outputTokensPerSecond": 72,
             "promptTokensPerSecond": 5400,
+            "cachedTtftMs": 12,
+            "interTokenUs": {"p50": 13900, "p95": 15100},
             "coldLoadMs": 8200,
             "saturation": [{"concurrency": 16, "outputTokensPerSecond": 640, "ttftMsP95": 310}],
         },
         "resources": {"memoryMiB": 16021, "powerWatts": 64, "joulesPerThousandTokens": 900},
         "price": _PRICE,
         "capabilities": _CAPABILITIES,
+        "contextTokensVerified": 16384,
+        "embeddingDimension": 384,
         "run": {
             "startTime": _TIME,
             "completionTime": _TIME,
             "tokensUsed": 81234,
             "jobName": "mprof-0a1b",
+            "reason": "Drifted",
             "cause": "0a1b",
             "asked": "now",
             "attempts": 1,
             "message": "It took 41 s.",
         },
+        "history": [
+            "2026-11-21T10:00:00Z Quick/1 63% 72 tok/s Measured",
+            "2026-11-20T10:00:00Z Quick/1 Timeout",
+        ],
     },
     "RoutingPolicy": {
         "observedGeneration": 1,
-        "conditions": [condition("Accepted"), condition("Ready", "All candidates can be chosen.")],
+        "conditions": [
+            condition("Accepted"),
+            condition("Precise"),
+            condition("Ready", "All candidates can be chosen."),
+        ],
         "summary": {"models": "auto,auto-best", "candidates": "3/5"},
         "candidates": [{"model": "llama", "backend": "vllm", "eligible": True, "reason": "None."}],
     },

@@ -6,7 +6,7 @@ from typing import Any
 from kube.containers import Outcome
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Category
-from steelyard_profiler import workload
+from steelyard_profiler import report, workload
 
 _PROBES = 20
 
@@ -15,7 +15,7 @@ def line(percent: int = 80, seed: int = 1, **changes: Any) -> str:
     """A report of a run in which so many probes of every cell passed; `changes` replace fields of it."""
     cell = [percent * _PROBES // 100, _PROBES]
     value = {
-        "v": 1,
+        "v": report.VERSION,
         "reason": None,
         "message": "",
         "suite": workload.version(Suite.QUICK),
@@ -23,7 +23,7 @@ def line(percent: int = 80, seed: int = 1, **changes: Any) -> str:
         "start": 1_790_000_000,
         "finish": 1_790_000_060,
         "tokens": 4321,
-        "quality": {category.value: [cell, cell, cell, 100] for category in Category},
+        "quality": {category.value: [cell, cell, cell, 100, None] for category in Category},
         "speed": None,
         "capabilities": {"chat": True},
         "end": True,

@@ -42,6 +42,7 @@ TABLES: dict[str, dict[str, str]] = {
         "GOAL": "Cheapest",
         "CANDIDATES": "3/5",
         "READY": "True",
+        "PRECISE": "True",
         "REASON": "AsItShould",
         "MESSAGE": "All candidates can be chosen.",
     },
@@ -51,7 +52,7 @@ TABLES: dict[str, dict[str, str]] = {
 WIDE = {
     "llmb": ("VERSION", "LOCATION", "REASON", "MESSAGE"),
     "mprof": ("SUCCEEDED", "RUN", "REASON", "MESSAGE"),
-    "rpol": ("REASON", "MESSAGE"),
+    "rpol": ("PRECISE", "REASON", "MESSAGE"),
 }
 """What is printed with -o wide only."""
 

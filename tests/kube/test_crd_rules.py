@@ -40,6 +40,11 @@ def _measured(passed: int, samples: int) -> Json:
     return crd_samples.resource("ModelProfile", LEAST["ModelProfile"], {"quality": quality})
 
 
+def _loaded(*concurrency: int) -> Json:
+    spec = {**LEAST["ModelProfile"], "load": {"concurrency": [*concurrency]}}
+    return crd_samples.resource("ModelProfile", spec)
+
+
 URL = "url must be http(s)://host[:port][/path]"
 CREDENTIALS = "url must not hold a user or password: put the key in a Secret and name it in credentialsRef"
 QUERY = "url must not have a query or fragment: give the base address only"
@@ -97,6 +102,7 @@ BAD: dict[str, list[Json]] = {
             "\u00a0{model}",
         )
     ],
+    "concurrency must rise: list the smaller numbers first": [_loaded(4, 1)],
     "passed must be at most samples": [_measured(2, 1)],
     "key needs type: Affinity: set it or remove key": [
         _policy(balance={"key": "Prefix"}),
@@ -252,7 +258,7 @@ def test_what_a_rule_refuses_is_refused_with_what_to_do(kinds: Kinds, message: s
 
     assert said_by_type.endswith(f": Value error, {message}")
     assert said.startswith(f'The {resource["kind"]} "sample" is invalid: ')
-    assert re.findall("Invalid value: (.*)", said)[0] == message
+    assert re.findall("Invalid value: (.*)", _newly(said))[0] == message
 
 
 @pytest.mark.parametrize("resource", GOOD)
@@ -290,7 +296,9 @@ def test_the_api_server_and_the_type_agree_on_urls(kinds: Kinds) -> None:
 
     assert {url: said[0].split("error, ")[1] if said else None for url, said in by_type.items()} == URLS
     assert {
-        url: re.split("Invalid value: |, spec: ", answer.json()["message"])[1] if answer.is_error else None
+        url: re.split("Invalid value: |, spec: ", _newly(answer.json()["message"]))[1]
+        if answer.is_error
+        else None
         for url, answer in by_server.items()
     } == URLS
 
@@ -358,7 +366,7 @@ def test_every_word_of_a_status_is_held_by_server_and_type(kinds: Kinds, kind: s
 def _wrong(broken: Broken, answer: Json) -> list[str]:
     """What is wrong with what was said of a broken object."""
     place = f"{broken.node.text} {broken.word}"
-    said = answer.get("message", "nothing")
+    said = _newly(answer.get("message", "nothing"))
     concrete = _concrete(broken)
     by_type = _said_by_type(broken.resource)
     wrong = []
@@ -367,6 +375,12 @@ def _wrong(broken: Broken, answer: Json) -> list[str]:
     if not any(one.startswith(concrete) for one in by_type):
         wrong.append(f"{place}: the type says {by_type}")
     return wrong
+
+
+def _newly(said: str) -> str:
+    """What the oldest Kubernetes says, in the words of the newest."""
+    said = re.sub(r"may not be longer than (\d+)", r"may not be more than \1 bytes", said)
+    return said.replace('Invalid value: "object": ', "Invalid value: ").replace("<nil>: ", "status: ")
 
 
 def _concrete(broken: Broken) -> str:

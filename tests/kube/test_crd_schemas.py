@@ -9,7 +9,7 @@ from kube.crd_schemas import SCHEMAS, Node
 BOUNDS = frozenset({"enum", "format", "maxLength"})
 """A string has at least one of these: the cost of a CEL rule is bounded by them."""
 
-KEYS = frozenset({"name", "type", "level", "concurrency", "uuid", "endpoint"})
+KEYS = frozenset({"name", "type", "level", "concurrency", "uuid", "endpoint", "category"})
 """A list whose entries must have one of these holds one entry for each value of it."""
 
 
@@ -25,11 +25,15 @@ def _is_unbounded(node: Node) -> bool:
             return False
 
 
+LISTS_WITH_REPETITION = {"status.history"}
+"""Lists whose entries may be alike: two runs may leave the same line."""
+
+
 def _list_type(node: Node) -> str | None:
     """How the API server must merge this list; None where nothing tells its entries apart."""
     entries = node.schema["items"]
-    if entries["type"] == "string":
-        return "set"
+    if entries["type"] in ("string", "integer"):
+        return "set" if node.text not in LISTS_WITH_REPETITION else None
     return "map" if KEYS & set(entries.get("required", ())) else None
 
 

@@ -70,7 +70,7 @@ def measurement(percent: int, time: str) -> dict[str, Any]:
                 "lastTransitionTime": time,
             }
         ],
-        "fingerprint": {"suite": "Quick/1", "seed": 1, "time": time},
+        "fingerprint": {"suite": "Quick/2", "seed": 1, "time": time},
         "quality": {"overall": overall},
     }
 

@@ -23,6 +23,11 @@ ONE = profiles.automatic_name("one", "m")
 QUOTA = Kind("", "v1", "resourcequotas", "ResourceQuota")
 FAILURES = "steelyard_operator_api_failures_total"
 LABELLED = {"labels": {meta.SECRET_LABEL: meta.SECRET_LABEL_VALUE}}
+PROFILING = {
+    "load": {"concurrency": [1], "promptTokens": 64, "outputTokens": 16},
+    "limits": {"maxTokens": 6000},
+}
+"""A round of questions, over connections whose handshakes take their time."""
 
 
 def test_an_operator_for_two_namespaces_needs_roles_in_these_and_leaves_all_others_alone(
@@ -104,7 +109,7 @@ def test_an_engine_with_an_authority_of_its_own_and_a_key_is_measured(
             f"https://127.0.0.1:{engine.port}",
             credentialsRef={"name": "key", "key": "token"},
             tls={"caRef": {"name": "authority", "key": "ca.pem"}, "serverName": tls_engine.NAME},
-            profiling={"template": {"limits": {"maxTokens": 2000}}},
+            profiling={"template": PROFILING},
         )
         space.wait_for(kinds.LLM_BACKEND, "one", "Ready", "Ready")
         status = space.measured(ONE)["status"]
@@ -129,7 +134,7 @@ def test_an_external_model_is_measured_through_the_proxy_with_the_operators_own_
                 f"https://{tls_engine.NAME}:{engine.port}",
                 models=[{"name": "m"}],
                 location="External",
-                profiling={"mode": "Automatic", "template": {"limits": {"maxTokens": 2000}}},
+                profiling={"mode": "Automatic", "template": PROFILING},
             )
             space.wait_for(kinds.LLM_BACKEND, "one", "Ready", "Ready")
             probed = len(proxy.targets)

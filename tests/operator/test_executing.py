@@ -36,6 +36,7 @@ class Scene:
     api: FakeApiServer
     world: World
     executor: Executor
+    metrics: Metrics
 
     def put(self, kind: Kind, value: Object) -> Object:
         """An object that the operator was told of."""
@@ -70,6 +71,15 @@ class Scene:
         seen = runs.Seen(profile, NOW, profiled.backend(), site=site, job=job, pod=pod)
         return profiles.plan(seen, (), "profiler:1")
 
+    def end_well(self, job: jobs.Job) -> None:
+        """The Job's pod has left a good report."""
+        over = {"conditions": [{"type": "Complete", "status": "True"}]}
+        self.world.put_job(self.stored(kinds.JOB, job.name) | {"status": over})
+        labels = {"batch.kubernetes.io/job-name": job.name}
+        state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": GOOD}}
+        metadata = {"name": "p", "namespace": "llm", "labels": labels}
+        self.world.put_pod({"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}})
+
     async def execute(self, of: LLMBackend | ModelProfile, plan: Plan) -> Outcome:
         """Carry it out."""
         return await self.executor.execute(of, plan)
@@ -87,7 +97,8 @@ def tell(story: Callable[[Scene], Awaitable[None]]) -> None:
     async def told() -> None:
         async with fake_cluster() as (api, client):
             world = World()
-            await story(Scene(api, world, Executor(client, world, Metrics(), "one")))
+            metrics = Metrics()
+            await story(Scene(api, world, Executor(client, world, metrics, "one"), metrics))
 
     asyncio.run(told())
 
@@ -266,14 +277,7 @@ def test_a_result_is_kept_although_its_job_was_deleted_meanwhile() -> None:
         of = scene.profile()
         await scene.execute(of, scene.plan(of))
         (job,) = scene.world.running()
-        ended = scene.stored(kinds.JOB, job.name) | {
-            "status": {"conditions": [{"type": "Complete", "status": "True"}]}
-        }
-        scene.world.put_job(ended)
-        labels = {"batch.kubernetes.io/job-name": job.name}
-        state = {"terminated": {"exitCode": 0, "reason": "Completed", "message": GOOD}}
-        metadata = {"name": "p", "namespace": "llm", "labels": labels}
-        scene.world.put_pod({"metadata": metadata, "status": {"containerStatuses": [{"state": state}]}})
+        scene.end_well(job)
         scene.api.remove("jobs", "llm", job.name)
 
         of = scene.world.resources.profiles["llm", "one"]
@@ -281,6 +285,40 @@ def test_a_result_is_kept_although_its_job_was_deleted_meanwhile() -> None:
         assert plan.kept_jobs == (job.name,)
         await scene.execute(of, plan)
         assert scene.stored(kinds.MODEL_PROFILE, "one")["status"]["quality"]["overall"]["scorePercent"] == 75
+
+    tell(story)
+
+
+def test_a_run_that_ended_is_counted_once_whatever_else_is_refused() -> None:
+    async def story(scene: Scene) -> None:
+        of = scene.profile()
+        await scene.execute(of, scene.plan(of))
+        (job,) = scene.world.running()
+        scene.end_well(job)
+        scene.api.refuse(500, part=f"/jobs/{job.name}")
+        of = scene.world.resources.profiles["llm", "one"]
+        assert await scene.execute(of, scene.plan(of)) == BUSY
+        of = scene.world.resources.profiles["llm", "one"]
+        assert not runs.is_under_way(of.status)
+        await scene.execute(of, scene.plan(of))
+        counts = [line for line in scene.metrics.text().decode().splitlines() if "runs_total{" in line]
+        assert counts == ['steelyard_operator_profiling_runs_total{result="succeeded"} 1.0']
+
+    tell(story)
+
+
+def test_a_run_whose_end_could_not_be_written_is_not_counted_yet() -> None:
+    async def story(scene: Scene) -> None:
+        of = scene.profile()
+        await scene.execute(of, scene.plan(of))
+        (job,) = scene.world.running()
+        scene.end_well(job)
+        scene.api.refuse(500, part="/status")
+        of = scene.world.resources.profiles["llm", "one"]
+        assert await scene.execute(of, scene.plan(of)) == BUSY
+        assert b"profiling_runs_total{" not in scene.metrics.text()
+        await scene.execute(of, scene.plan(of))
+        assert b'profiling_runs_total{result="succeeded"} 1.0' in scene.metrics.text()
 
     tell(story)
 

@@ -1,6 +1,7 @@
 """The profiling Job: hardened, told what to measure, and read back from what Kubernetes says."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from steelyard.kube.kinds import Object
 from steelyard_operator import jobs
 from steelyard_operator.jobs import Job, Mark, Pod
 from steelyard_profiler import command as profiler
-from steelyard_profiler.target import GpuSite
+from steelyard_profiler.target import UNBOUNDED, GpuSite
 
 MARK = Mark("cause", 3, "now", 2, "10.0.0.1:8000", "sha256:" + "a" * 64, "1.0")
 
@@ -105,6 +106,27 @@ def test_the_profiler_understands_its_arguments() -> None:
     assert arguments.termination_log == container(made)["terminationMessagePath"]
 
 
+def test_the_profiler_is_told_how_many_requests_the_backend_allows_at_once() -> None:
+    bound, unbound = (
+        profiler._parser({}).parse_args(container(manifest(on=on))["args"])
+        for on in ({"maxConcurrency": 2}, {})
+    )
+
+    assert profiler._target(bound).max_concurrency == 2
+    assert profiler._target(unbound).max_concurrency == UNBOUNDED
+
+
+def test_the_profiler_is_told_the_context_that_the_backend_gives_the_model() -> None:
+    declared = [{"name": "smollm2", "contextTokens": 2048}, {"name": "other", "contextTokens": 1}]
+    given, other = (
+        profiler._parser({}).parse_args(container(manifest(on=on))["args"])
+        for on in ({"models": declared}, {"models": declared[1:]})
+    )
+
+    assert profiler._target(given).context_tokens == 2048
+    assert profiler._target(other).context_tokens is None
+
+
 def test_the_profiler_is_told_what_engine_it_is_and_where_its_gpus_are() -> None:
     one, on = profile(limits={"onlyWhenIdle": False}), backend(engine="Ollama")
     exporter = GpuExporter(
@@ -119,6 +141,19 @@ def test_the_profiler_is_told_what_engine_it_is_and_where_its_gpus_are() -> None
     without = profiler._parser({}).parse_args(container(manifest())["args"])
     assert profiler._target(without).gpus is None
     assert profiler._spec(without).limits.only_when_idle is True
+
+
+def test_the_profiler_is_told_where_its_engine_tells_of_its_load_and_what_to_leave_out() -> None:
+    on = backend(metrics={"engine": {"path": "/$HOME/metrics"}})
+    mark = replace(MARK, quality_only=True)
+    made = jobs.manifest(profile(), on, endpoint(8000, "engine"), mark, image="profiler:1")
+    words = [one.replace("$$", "$") for one in container(made)["args"]]  # as Kubernetes reads it
+    arguments = profiler._parser({}).parse_args(words)
+    assert (profiler._target(arguments).metrics_path, arguments.quality_only) == ("/$HOME/metrics", True)
+
+    usual = profiler._parser({}).parse_args(container(manifest())["args"])
+    assert (profiler._target(usual).metrics_path, usual.quality_only) == (None, False)
+    assert jobs.of(made).mark == mark
 
 
 def test_an_authority_in_a_secret_is_mounted_from_there() -> None:

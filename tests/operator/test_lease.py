@@ -311,3 +311,53 @@ def test_a_lease_made_by_hand_without_spec_is_taken() -> None:
         assert lease.is_held and world.spec["holderIdentity"] == "one"
 
     tell(story)
+
+
+def test_a_lease_that_was_installed_and_says_nothing_yet_is_taken_at_once_and_keeps_its_labels() -> None:
+    async def story(world: World) -> None:
+        labels = {"app.kubernetes.io/name": "steelyard"}
+        world.api.put("leases", {"metadata": {"name": PLACE[2], "namespace": PLACE[1], "labels": labels}})
+        lease = world.candidate("one")
+        await lease.acquire()
+        assert lease.is_held and world.sleeps == 0
+        assert (world.spec["holderIdentity"], world.spec["leaseTransitions"]) == ("one", 1)
+        assert world.api.objects[PLACE]["metadata"]["labels"] == labels
+
+    tell(story)
+
+
+def test_a_lease_that_is_removed_is_not_made_anew_by_its_holder_who_ends() -> None:
+    async def story(world: World) -> None:
+        lease = world.candidate("one")
+        await lease.acquire()
+        await world.keep_for(lease, 1)
+        world.api.remove(*PLACE)
+        began = world.now
+        with pytest.raises(LeadershipLost):
+            await lease.keep()
+        assert world.now - began <= DEADLINE_SECONDS
+        assert PLACE not in world.api.objects
+
+    tell(story)
+
+
+def test_a_lease_that_is_removed_is_made_anew_by_another_one_when_its_holder_has_lost_it() -> None:
+    async def story(world: World) -> None:
+        first, second = world.candidate("one"), world.candidate("two")
+        await first.acquire()
+        looks: list[bool] = []
+
+        async def remove_and_compare() -> None:
+            if not looks:
+                world.api.remove(*PLACE)
+            looks.append(first.is_held)
+            assert not (first.is_held and second.is_held)
+
+        world.meanwhile = remove_and_compare
+        began = world.now
+        await second.acquire()
+        assert LEASE_SECONDS <= world.now - began <= LEASE_SECONDS + 2 * RETRY_SECONDS
+        assert set(looks) == {True, False}
+        assert world.spec["holderIdentity"] == "two"
+
+    tell(story)

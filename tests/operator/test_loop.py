@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fakes import engines
 from fakes.engines import Engine
-from fakes.operated import NAMESPACE, DiscoverableApiServer, Operated, Tale, operate, vllm
+from fakes.operated import NAMESPACE, DiscoverableApiServer, Operated, vllm
 from fakes.profiled import BAD, GOOD
 from steelyard.api.profile import automatic_name
 from steelyard.kube import kinds
@@ -18,16 +17,6 @@ from steelyard.kube.kinds import Object
 
 AUTOMATIC = automatic_name("engine", "tiny")
 Run = Callable[..., DiscoverableApiServer]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Tells tales, each beside an operator of its own."""
-
-    def told(*tales: Tale, **settings: Any) -> DiscoverableApiServer:
-        return operate(*tales, folder=tmp_path, patch=monkeypatch, **settings)
-
-    return told
 
 
 @pytest.fixture

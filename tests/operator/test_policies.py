@@ -112,6 +112,44 @@ def test_a_policy_behind_another_says_so_in_accepted_and_stays_ready() -> None:
     assert said(status, "Ready") == ("True", "Ready")
 
 
+def two_models(count: int, failed: int) -> list[AnyResource]:
+    """Two models that were asked so many probes, of which the second failed some."""
+    answers = [index >= failed for index in range(count)]
+    return [
+        resources.backend("one", "a"),
+        resources.backend("two", "b"),
+        resources.answered("one", "a", Math=[True] * count),
+        resources.answered("two", "b", Math=answers),
+    ]
+
+
+def test_a_policy_says_which_suite_would_tell_its_candidates_apart() -> None:
+    status = looked(policy(), *two_models(20, failed=3))
+    assert said(status, "Precise") == ("False", "SuiteTooSmall")
+    told = message(status, "Precise")
+    assert "Math: b on two is" in told
+    assert "spec.suite: Standard would tell 1 of 1" in told
+    assert said(status, "Ready") == ("True", "Ready")
+
+
+def test_a_difference_about_the_tolerance_itself_is_too_close_for_every_suite() -> None:
+    status = looked(policy(), *two_models(160, failed=9))
+    assert said(status, "Precise") == ("False", "TooClose")
+    assert "set another tolerancePercent" in message(status, "Precise")
+
+
+def test_a_policy_whose_candidates_are_told_apart_is_precise() -> None:
+    assert said(looked(policy(), *two_models(160, failed=0)), "Precise") == ("True", "Distinguishable")
+
+
+def test_precise_goes_when_nothing_depends_on_it_any_more() -> None:
+    fleet = two_models(20, failed=3)
+    before = looked(policy(), *fleet)
+    after = looked(policy(goal="Best").model_copy(update={"status": before}), *fleet)
+    assert conditions.find(before.conditions, "Precise") is not None
+    assert conditions.find(after.conditions, "Precise") is None
+
+
 def test_at_most_fifty_candidates_are_listed_and_all_are_counted() -> None:
     many = resources.backend("one", *(f"model-{number:03}" for number in range(80)))
     status = looked(policy(), many)

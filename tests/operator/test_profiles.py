@@ -7,8 +7,6 @@ import pytest
 
 from fakes.profiled import BAD, GOOD, NOW, OTHER_DIGEST, Story, backend, measured, profile, site
 from steelyard.api.backend import Location
-from steelyard.api.measuring import Refresh
-from steelyard.api.meta import PROFILE_NOW
 from steelyard.routing.table import Problem
 from steelyard_operator import jobs, profiles, runs
 from steelyard_operator.plans import DONE, Plan
@@ -315,64 +313,6 @@ def test_an_external_model_is_measured_only_when_asked_for() -> None:
     story.wait(hours=1000)
     assert len(story.made) == 1
     assert story.said("Fresh") == ("False", "EngineChanged")
-
-
-STALE: dict[str, tuple[Any, str]] = {
-    "another digest": (lambda story: story.upgrade(digest=OTHER_DIGEST), "ModelChanged"),
-    "another version": (lambda story: story.upgrade(version="2.0"), "EngineChanged"),
-    "another seed": (lambda story: story.change(seed=2), "SpecChanged"),
-}
-
-
-@pytest.mark.parametrize("case", STALE)
-def test_what_changed_is_measured_again(case: str) -> None:
-    change, reason = STALE[case]
-    story = measured()
-    change(story)
-    plan = story.settle()
-    assert plan.job is not None
-    assert story.said("Fresh") == ("False", reason)
-    assert story.said("Ready") == ("True", "Measured"), "the old measurement counts until then"
-
-
-def test_a_change_of_the_engine_is_no_cause_where_on_change_is_false() -> None:
-    story = measured(profile=profile(refresh={"onChange": False}))
-    story.upgrade(OTHER_DIGEST, "2.0")
-    assert story.settle().job is None
-    assert story.said("Fresh") == ("True", "Current")
-
-
-def test_what_an_engine_does_not_tell_is_no_change() -> None:
-    story = measured()
-    story.upgrade(None, None)
-    assert story.settle().job is None
-    story.site = None
-    assert story.settle().status is None
-
-
-def test_what_an_engine_tells_for_the_first_time_is_no_change() -> None:
-    story = measured(backend=backend(None, None), site=site(None, None))
-    story.upgrade()
-    assert story.settle().job is None
-
-
-def test_a_measurement_that_grew_old_is_made_again_when_that_happens() -> None:
-    story = measured(profile=profile(refresh={"maxAgeHours": 2}))
-    pause = waits(story.settle())
-    assert 2 * 3600 < pause < 2 * 3600 + 5
-    assert story.wait(hours=2).job is None
-    story.wait(seconds=pause - 2 * 3600)
-    assert story.is_measuring
-    assert story.said("Fresh") == ("False", "TooOld")
-
-
-def test_a_longer_age_forgives() -> None:
-    story = measured(location=Location.EXTERNAL, profile=profile({"annotations": {PROFILE_NOW: "1"}}))
-    story.wait(hours=169)
-    assert story.said("Fresh") == ("False", "TooOld")
-    story.change(refresh=Refresh(max_age_hours=1000))
-    story.settle()
-    assert story.said("Fresh") == ("True", "Current")
 
 
 def test_the_generation_that_was_looked_at_is_told_with_everything() -> None:

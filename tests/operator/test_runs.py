@@ -40,7 +40,7 @@ def test_a_report_becomes_the_status() -> None:
 def test_the_fingerprint_says_what_was_measured_where_and_when() -> None:
     mark = measured().status.fingerprint
 
-    assert mark and (mark.suite, mark.seed) == ("Quick/1", 1)
+    assert mark and (mark.suite, mark.seed) == ("Quick/2", 1)
     assert (mark.model_digest, mark.engine_version) == (DIGEST, "1.0")
     assert (mark.endpoint, mark.time) == ("10.0.0.1:8000", NOW)
 
@@ -71,7 +71,8 @@ def test_people_are_told_of_the_begin_and_of_the_score() -> None:
     ended = story.end(GOOD)
 
     assert [(note.type, note.reason) for note in began.notes] == [("Normal", "RunBegan")]
-    assert [(note.reason, note.message) for note in ended.notes] == [("Measured", "The model scores 75 %.")]
+    assert [note.reason for note in ended.notes] == ["Measured"]
+    assert ended.notes[0].message.startswith("The model scores 75 % (")
 
 
 def test_a_failed_run_is_a_warning_and_keeps_what_was_measured() -> None:
@@ -90,17 +91,18 @@ def test_a_failed_run_is_a_warning_and_keeps_what_was_measured() -> None:
 
 NO_REPORTS = {
     "too long": (GOOD[:-1] + " " * report.MOST_BYTES + "}", "longer than 3000 bytes"),
-    "cut": (GOOD[:-20], "cut or of another version"),
-    "cut at its begin": (GOOD[20:], "cut or of another version"),
-    "no JSON": ("Traceback (most recent call last):", "cut or of another version"),
-    "of another version": (changed(v=2), "cut or of another version"),
-    "with a field more": (changed(end=True, extra=1), "cut or of another version"),
+    "cut": (GOOD[:-20], "the report is cut"),
+    "cut at its begin": (GOOD[20:], "the report is cut"),
+    "no JSON": ("Traceback (most recent call last):", "the report is cut"),
+    "of another version": (changed(v=1), "of version 1, not 2: the profiler's image is of another release"),
+    "with a field more": (changed(end=True, extra=1), "the report is cut"),
     "broken within": (GOOD.replace('"seed":1', '"seed":'), "Invalid JSON"),
-    "another suite": (changed(suite="Full/9"), "measured Full/9 with seed 1, not Quick/1 with seed 1"),
+    "another suite": (changed(suite="Full/9"), "measured Full/9 with seed 1, not Quick/2 with seed 1"),
     "a suite without end": (changed(suite="x" * 1000), "suite"),
-    "another seed": (changed(seed=2), "measured Quick/1 with seed 2, not Quick/1 with seed 1"),
+    "another seed": (changed(seed=2), "measured Quick/2 with seed 2, not Quick/2 with seed 1"),
     "a success without score": (changed(quality={}), "reports success and no score"),
-    "more passed than asked": (changed(quality={"Math": [[9, 8], [8, 8], [8, 8], 20]}), "passed"),
+    "more passed than asked": (changed(quality={"Math": [[9, 8], [8, 8], [8, 8], 20, None]}), "passed"),
+    "a bitmap of another length": (changed(quality={"Math": [30, "AAAA", 20, None]}), "30 samples take 4"),
     "tokens below none": (changed(tokens=-1), "tokens"),
     "more tokens than can be": (changed(tokens=10**30), "tokens"),
     "a seed beyond any": (changed(seed=2**40), "seed"),
@@ -245,12 +247,15 @@ def test_a_run_whose_backend_went_away_is_read_without_price() -> None:
     assert story.status.price is None
 
 
-def test_the_same_score_again_is_told_as_a_run_that_ended() -> None:
+def test_every_run_tells_its_score_and_interval() -> None:
     story = measured()
-    for line, words in ((GOOD, "The run ended."), (BETTER, "The model scores 100 %.")):
-        story.annotate(words)
+    for line, score in ((GOOD, 75), (BETTER, 100)):
+        story.annotate(str(score))
         story.settle()
         plan = story.end(line)
+        overall = story.status.quality and story.status.quality.overall
+        assert overall and overall.score_percent == score
+        words = f"The model scores {score} % ({overall.low_percent} to {overall.high_percent} %)."
         assert [(note.type, note.reason, note.message) for note in plan.notes] == [
             ("Normal", "Measured", words)
         ]

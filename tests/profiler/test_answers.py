@@ -148,5 +148,5 @@ def test_a_list_may_end_with_and() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_every_probe_accepts_its_example_and_no_idle_answer(seed: int) -> None:
     for probe in workload.probes(Suite.QUICK, seed):
-        assert probe.accepts(probe.check.example), probe
+        assert probe.accepts(*probe.right()), probe
         assert not any(probe.accepts(idle) for idle in ("", "I do not know.", "{}", probe.question)), probe

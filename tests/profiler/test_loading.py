@@ -11,9 +11,11 @@ import pytest
 from fakes import engines, loading_ollama, real_ollama
 from fakes.engines import Ask
 from fakes.loading_ollama import LoadingOllama, Stored
+from fakes.profiled_engine import ProfiledEngine
 from fakes.real_ollama import GEMMA3, SMOLLM2
 from steelyard.api.backend import Engine
-from steelyard_profiler import loading
+from steelyard.api.profile import ModelProfileSpec
+from steelyard_profiler import loading, profiling
 from steelyard_profiler.drive import Drive
 from steelyard_profiler.target import Target
 
@@ -138,6 +140,17 @@ def test_a_load_that_hangs_is_left_when_its_time_is_over() -> None:
         url = f"http://127.0.0.1:{up.port}"
         took = asked(url, lambda drive: loading.cold_load_ms(drive, "a", seconds=0.2, may_unload=False))
     assert took is None
+
+
+@pytest.mark.parametrize(("made", "is_timed"), [(0, True), (5, False), (None, False)])
+def test_the_first_request_after_a_start_is_timed(made: int | None, is_timed: bool) -> None:
+    engine = ProfiledEngine(load=[0], made_tokens=made, first_token_seconds=0.01)
+    with engine.running():
+        spec = ModelProfileSpec.model_validate({"backendRef": {"name": "b"}, "model": "m"})
+        target = engine.target(engine=Engine.VLLM)
+        result = asyncio.run(profiling.profile(target, spec, lambda progress: None))
+    assert result.performance and result.performance.ttft_ms
+    assert (result.performance.cold_load_ms is not None) is is_timed
 
 
 def test_a_real_ollama_is_timed_and_tells_what_a_model_takes(ollama_home: Path, tmp_path: Path) -> None:

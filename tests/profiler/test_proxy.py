@@ -9,7 +9,7 @@ from fakes.connect_proxy import ConnectProxy
 from fakes.engines import Ask, answer, says
 from steelyard_profiler import command
 from steelyard_profiler.drive import Drive
-from steelyard_profiler.target import Failure, Severity, Target
+from steelyard_profiler.target import Asked, Failure, Severity, Target
 
 
 def target(proxy: ConnectProxy, port: int, *words: str) -> Target:
@@ -24,7 +24,7 @@ def ask(of: Target) -> object:
 
     async def run() -> object:
         async with Drive(of) as drive:
-            return await drive.ask("Hello?", 5)
+            return await drive.ask(Asked("Hello?", 5))
 
     return asyncio.run(run())
 

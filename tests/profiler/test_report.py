@@ -13,33 +13,33 @@ from steelyard.api.conditions import Fact
 from steelyard.api.meta import Condition, ConditionStatus
 from steelyard.api.profile import (
     Category,
+    CategoryScore,
     Fingerprint,
-    Level,
-    LevelScore,
+    InterToken,
     ModelProfile,
     ModelProfileStatus,
     Performance,
     ResourceUse,
     Run,
+    SaturationPoint,
     Ttft,
 )
-from steelyard_profiler import quality, report
+from steelyard_profiler import quality, report, workload
 from steelyard_profiler.profiling import Result
 from steelyard_profiler.report import ReportError
 from steelyard_profiler.target import Failure
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
-FINGERPRINT = Fingerprint(suite="Quick/1", seed=1)
+FINGERPRINT = Fingerprint(suite="Quick/2", seed=1)
 ONE, OTHER = (f"sha256:{letter * 64}" for letter in "ab")
 RUN = Run(start_time=NOW, completion_time=NOW, tokens_used=7)
-SCORE = quality.category_score(
-    Category.MATH, [LevelScore(level=level, passed=1, samples=8) for level in Level], 20
-)
+SCORE = quality.score_of(Category.MATH, [True, True, False, False] * 5, 20, 33)
+WITHOUT_ONE = quality.score_of(Category.CODING, [None, *[True, False] * 10], 7)
 MEASURED = Result(
     FINGERPRINT,
     RUN,
-    quality=quality.overall([SCORE]),
+    quality=quality.overall([SCORE, WITHOUT_ONE]),
     performance=Performance(
         ttft_ms=Ttft(p50=1, p95=2), output_tokens_per_second=3, prompt_tokens_per_second=4
     ),
@@ -169,52 +169,118 @@ def test_a_line_of_an_earlier_version_is_read_without_what_it_lacks() -> None:
 def test_a_line_begins_with_its_version_and_closes_itself() -> None:
     line = report.encode(MEASURED)
 
-    assert line.startswith('{"v":1,') and line.endswith(',"end":true}')
+    assert line.startswith('{"v":2,') and line.endswith(',"end":true}')
     assert "\n" not in line
 
 
+def test_a_probe_without_an_answer_costs_the_bitmap_and_no_count() -> None:
+    read = report.decode(report.encode(MEASURED)).quality
+    assert read
+    whole, partial = read.categories
+
+    assert (whole.bitmap, whole.chance_percent) == (SCORE.bitmap, 33)
+    assert partial.bitmap is None
+    assert [level.samples for level in partial.levels] == [6, 7, 7]
+
+
+LINE = report.encode(MEASURED)
+MATH = f'[20,"{SCORE.bitmap}",20,33]'
 WRONG = {
-    "cut": report.encode(MEASURED)[:-1],
-    "empty": "",
-    "another version": report.encode(MEASURED).replace('"v":1', '"v":2'),
-    "unknown field": report.encode(MEASURED).replace('"end"', '"more":1,"end"'),
-    "more passed than asked": report.encode(MEASURED).replace("[1,8]", "[9,8]"),
-    "nothing asked": report.encode(MEASURED).replace("[1,8]", "[0,0]"),
-    "unknown category": report.encode(MEASURED).replace("Math", "Magic"),
-    "number as text": report.encode(MEASURED).replace('"seed":1', '"seed":"1"'),
-    "time out of range": report.encode(MEASURED).replace('"start":1', '"start":1000000000000'),
-    "too long": report.encode(MEASURED).replace("estimated", "x" * 3000),
+    "cut": (LINE[:-1], "cut"),
+    "empty": ("", "cut"),
+    "of the version before": (LINE.replace('"v":2', '"v":1'), "of version 1, not 2"),
+    "of a later version": (LINE.replace('"v":2', '"v":3'), "of version 3, not 2"),
+    "with an unknown field": (LINE.replace('"end"', '"more":1,"end"'), "more"),
+    "of more passed than asked": (LINE.replace("[3,6]", "[7,6]"), "passed must be at most samples"),
+    "of a level without answers": (LINE.replace("[3,6]", "[0,0]"), "greater than or equal to 1"),
+    "of an unknown category": (LINE.replace("Math", "Magic"), "Magic"),
+    "of a bitmap too short": (LINE.replace(MATH, MATH.replace("20,", "25,", 1)), "25 samples take 4"),
+    "of a bitmap too long": (LINE.replace(MATH, MATH.replace("20,", "16,", 1)), "16 samples take 2"),
+    "of bits beyond the last": (LINE.replace(MATH, MATH.replace("20,", "17,", 1)), "does not hold 17 probes"),
+    "of a bitmap that is none": (LINE.replace(MATH, '[20,"zM.M",20,33]'), "no base64"),
+    "of more probes than any suite has": (LINE.replace(MATH, '[168,"' + "A" * 28 + '",20,33]'), "160"),
+    "of too few probes for its levels": (
+        LINE.replace(MATH, '[2,"gA==",20,33]'),
+        "greater than or equal to 3",
+    ),
+    "of a chance beyond 100": (LINE.replace(",33]", ",101]"), "100"),
+    "of a number as text": (LINE.replace('"seed":1', '"seed":"1"'), "seed"),
+    "of a time out of range": (LINE.replace('"start":1', '"start":1000000000000'), "start"),
+    "too long": (LINE.replace("estimated", "x" * 3000), "longer than 3000 bytes"),
 }
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_wrong_line_is_refused(case: str) -> None:
-    with pytest.raises(ReportError):
-        report.decode(WRONG[case])
+def test_a_wrong_line_is_refused_with_the_reason(case: str) -> None:
+    line, words = WRONG[case]
+    with pytest.raises(ReportError) as refused:
+        report.decode(line)
+
+    assert words in str(refused.value)
 
 
-COUNTS = st.integers(1, (1 << 20) - 1)
+NUMBERS = st.integers(1, 2**53)
+BITS = st.integers(0, (1 << workload.MOST_PROBES) - 1)
+MEAN = (1 << 20) - 1
 
 
-@given(message=st.text(max_size=3000), count=COUNTS, number=st.integers(1, 2**53), failed=st.booleans())
-def test_every_legal_result_fits(message: str, count: int, number: int, failed: bool) -> None:
-    cells = [LevelScore(level=level, passed=count, samples=count) for level in Level]
-    result = Result(
+@st.composite
+def scores(draw: st.DrawFn) -> list[CategoryScore]:
+    """Ten categories, each of the most probes, some of them with probes without an answer."""
+    made = []
+    for category in Category:
+        passed, refused = draw(BITS), draw(st.just(0) | BITS) >> 6  # of each level some are answered
+        outcomes = [None if refused >> at & 1 else bool(passed >> at & 1) for at in range(160)]
+        made.append(quality.score_of(category, outcomes, MEAN, 100))
+    return made
+
+
+@given(message=st.text(max_size=3000), number=NUMBERS, failed=st.booleans(), categories=scores())
+def test_every_legal_result_fits(
+    message: str, number: int, failed: bool, categories: list[CategoryScore]
+) -> None:
+    result = _longest(number, categories)
+    failure = Failure("R" * 63, message) if failed else None
+    result = replace(result, failure=failure, note="" if failed else message)
+    line = report.encode(result)
+    read = report.decode(line)
+
+    assert len(line.encode()) <= report.MOST_BYTES
+    assert line.endswith(',"end":true}')
+    assert (read.quality, read.performance) == (result.quality, result.performance)
+    assert (read.resources, read.capabilities) == (result.resources, result.capabilities)
+    assert read.context_tokens_verified == result.context_tokens_verified
+    assert read.embedding_dimension == result.embedding_dimension
+
+
+def test_measurements_fit_with_every_number_at_its_longest_and_a_sentence_beside() -> None:
+    categories = [quality.score_of(category, [True] * 160, MEAN, 100) for category in Category]
+    sentence = "It measured what it could. " * 20
+    line = report.encode(replace(_longest(2**53, categories), note=sentence))
+
+    assert report.decode(line).note.startswith(sentence[:100])
+
+
+def _longest(number: int, categories: list[CategoryScore]) -> Result:
+    """A result with every field there is, as long as it may be."""
+    return Result(
         Fingerprint(suite="S" * 64, seed=2**31 - 1),
         RUN.model_copy(update={"tokens_used": number}),
-        quality=quality.overall([quality.category_score(category, cells, count) for category in Category]),
+        quality=quality.overall(categories),
         performance=Performance(
-            ttft_ms=Ttft(p50=number, p95=number),
+            cached_ttft_ms=number,
             output_tokens_per_second=number,
             prompt_tokens_per_second=number,
             cold_load_ms=number,
+            ttft_ms=Ttft(p50=number, p95=number),
+            inter_token_us=InterToken(p50=number, p95=number),
+            saturation=tuple(
+                SaturationPoint(concurrency=1024 - point, output_tokens_per_second=number, ttft_ms_p95=number)
+                for point in range(16)
+            ),
         ),
-        resources=ResourceUse(memory_mib=number, power_watts=number, joules_per_thousand_tokens=number),
+        resources=ResourceUse(**dict.fromkeys(ResourceUse.model_fields, number)),
         capabilities=Capabilities(**dict.fromkeys(Capabilities.model_fields, False)),
-        failure=Failure("R" * 63, message) if failed else None,
-        note=message,
+        context_tokens_verified=2**31,
+        embedding_dimension=2**20,
     )
-    line = report.encode(result)
-
-    assert len(line.encode()) <= report.MOST_BYTES
-    assert report.decode(line).quality == result.quality

@@ -13,7 +13,7 @@ SPEED = 50.0
 
 
 def used(*samples: Sample, timed: int = 0, speed: float | None = SPEED) -> ResourceUse:
-    found = resources.use(samples, timed, speed)
+    found = resources.use(samples, timed=timed, tokens_per_second=speed)
     assert found is not None
     return found
 
@@ -62,14 +62,20 @@ def test_energy_by_token_is_power_over_speed() -> None:
     assert used(*energies((0, 0), (10, 640)), timed=2, speed=None).joules_per_thousand_tokens is None
 
 
+def test_power_while_several_requests_were_under_way_does_not_count() -> None:
+    samples = [*energies((0, 0), (1, 0), (40, 9000)), *energies((50, 9600), (60, 10_200), (70, 10_800))]
+    found = resources.use(samples, timed=2, skipped=3, tokens_per_second=SPEED)
+    assert found and found.power_watts == 60
+
+
 def test_memory_is_the_most_that_was_in_use() -> None:
     found = used(Sample(0, memory_mib=100), Sample(1, memory_mib=300.4), Sample(2), Sample(3, memory_mib=200))
     assert found == ResourceUse(memory_mib=300)
 
 
 def test_without_samples_nothing_is_known() -> None:
-    assert resources.use([], 0, SPEED) is None
-    assert resources.use([Sample(0)], 1, SPEED) is None
+    assert resources.use([], timed=0, tokens_per_second=SPEED) is None
+    assert resources.use([Sample(0)], timed=1, tokens_per_second=SPEED) is None
 
 
 TWO = (Card("GPU-1", used=100, power=50, joules=10), Card("GPU-2", used=50, power=20, joules=5))

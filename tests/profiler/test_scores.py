@@ -1,10 +1,11 @@
-"""Scores, speed and price follow from what was counted."""
+"""Scores follow from what was counted."""
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from steelyard.api.profile import Category, Level, LevelScore, Performance, Ttft
-from steelyard_profiler import measure, quality
-from steelyard_profiler.target import Reply
+from steelyard.api import packing
+from steelyard.api.profile import Category, Level, LevelScore
+from steelyard_profiler import quality, workload
 
 
 def levels(*passed: int, samples: int = 10) -> list[LevelScore]:
@@ -13,23 +14,56 @@ def levels(*passed: int, samples: int = 10) -> list[LevelScore]:
     ]
 
 
-def reply(first: float, rest: float, output: int = 101, prompt: int = 500) -> Reply:
-    return Reply("", first, rest, prompt, output, usage_reported=True)
+def test_a_category_is_the_mean_of_its_levels_however_many_samples_they_have() -> None:
+    uneven = [
+        LevelScore(level=level, passed=passed, samples=samples)
+        for level, passed, samples in zip(Level, (7, 3, 0), (7, 6, 6), strict=True)
+    ]
+    score = quality.category_score(Category.MATH, uneven, 14.4)
+
+    assert (score.score_percent, score.output_tokens_mean) == (50, 14)
 
 
-@pytest.mark.parametrize(
-    ("passed", "samples", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (1, 1, 0.2065, 1.0)],
-)
-def test_the_interval_is_wilsons(passed: int, samples: int, low: float, high: float) -> None:
-    assert quality.wilson(passed, samples) == pytest.approx((low, high), abs=5e-5)
+def test_levels_that_differ_make_a_rate_surer() -> None:
+    widths = []
+    for passed in ((5, 5, 5), (9, 5, 1), (10, 5, 0)):
+        score = quality.category_score(Category.MATH, levels(*passed), 1)
+        assert score.score_percent == 50 and score.low_percent and score.high_percent
+        widths.append(score.high_percent - score.low_percent)
+
+    assert widths == sorted(widths, reverse=True) and widths[0] > widths[2]
 
 
-def test_a_category_pools_its_levels() -> None:
-    score = quality.category_score(Category.MATH, levels(9, 5, 1), 14.4)
+def test_templates_that_differ_make_a_rate_less_sure() -> None:
+    alike = quality.score_of(Category.MATH, [index // 9 % 2 == 0 for index in range(80)], 1)
+    by_template = quality.score_of(
+        Category.MATH, [workload.template(Category.MATH, index) % 2 == 0 for index in range(80)], 1
+    )
+    for score, other in ((alike, by_template),):
+        assert score.low_percent is not None and score.high_percent is not None
+        assert other.low_percent is not None and other.high_percent is not None
+        assert score.high_percent - score.low_percent + 5 < other.high_percent - other.low_percent
 
-    assert (score.score_percent, score.low_percent, score.high_percent) == (50, 33, 67)
-    assert score.output_tokens_mean == 14
+
+def test_bits_stand_in_order_the_most_significant_first() -> None:
+    passed = [True, False, False, True, False, False, False, False, True]
+
+    assert packing.packed(passed) == "kIA="
+    assert quality.outcomes_of("kIA=", 9) == passed
+
+
+@given(st.lists(st.booleans(), min_size=3, max_size=workload.MOST_PROBES))
+def test_levels_and_bitmap_say_the_same(outcomes: list[bool]) -> None:
+    score = quality.score_of(Category.MATH, outcomes, 1)
+    assert score.bitmap is not None
+    read = quality.outcomes_of(score.bitmap, sum(level.samples for level in score.levels))
+
+    assert read == outcomes
+    assert [level.passed for level in score.levels] == [sum(outcomes[at::3]) for at in range(3)]
+    assert (
+        score.low_percent is not None and score.score_percent is not None and score.high_percent is not None
+    )
+    assert 0 <= score.low_percent <= score.score_percent <= score.high_percent <= 100
 
 
 def test_overall_is_the_unweighted_mean_of_the_categories() -> None:
@@ -51,46 +85,3 @@ def test_overall_of_a_perfect_model_is_not_certain() -> None:
 
 def test_without_a_category_nothing_is_said() -> None:
     assert quality.overall([]).overall is None
-
-
-def test_speed_is_the_median_of_single_requests() -> None:
-    speed = measure.performance([reply(0.1, 2.0), reply(0.2, 1.0), reply(0.4, 4.0)])
-
-    assert speed == Performance(
-        ttft_ms=Ttft(p50=200, p95=380), output_tokens_per_second=50, prompt_tokens_per_second=2500
-    )
-
-
-def test_short_answers_say_nothing_about_decoding() -> None:
-    speed = measure.performance([reply(0.1, 0.5, output=7)])
-
-    assert speed and speed.output_tokens_per_second is None and speed.ttft_ms
-
-
-def test_without_requests_there_is_no_speed() -> None:
-    assert measure.performance([]) is None
-
-
-def test_the_price_of_an_hour_is_split_by_the_seconds_of_prompt_and_answer() -> None:
-    speed = Performance(output_tokens_per_second=128, prompt_tokens_per_second=1024)
-    price = measure.amortised_price("3.60", speed)
-
-    # a request takes 1 s of decoding, so 3 600 an hour at 0.001 USD each; prompt .5 s of 1.5 s
-    assert price and price.input_usd_per_million_tokens == "0.651042"
-    assert price.output_usd_per_million_tokens == "5.208333"
-
-
-@pytest.mark.parametrize(
-    ("usd", "tokens_per_second", "money"),
-    [("0", 1, "0"), ("999999", 1, "999999.999999"), ("0.000001", 9, "0.000031")],
-)
-def test_a_price_is_always_money(usd: str, tokens_per_second: int, money: str) -> None:
-    speed = Performance(output_tokens_per_second=tokens_per_second, prompt_tokens_per_second=100_000)
-    price = measure.amortised_price(usd, speed)
-
-    assert price and price.output_usd_per_million_tokens == money
-
-
-@pytest.mark.parametrize("speed", [None, Performance(), Performance(output_tokens_per_second=1)])
-def test_a_price_needs_both_speeds(speed: Performance | None) -> None:
-    assert measure.amortised_price("1", speed) is None

@@ -1,29 +1,49 @@
 """The probes of a suite are the same everywhere, balanced, and short."""
 
 import hashlib
+import json
 from collections import Counter
+from itertools import pairwise
+
+import pytest
 
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Level
 from steelyard_profiler import workload
 from steelyard_profiler.draws import Draws
+from steelyard_profiler.probe import Probe
 
-GOLDEN = "0100fb05b92efe0f629287acdfd5c9a777f7a45f433cc3cd22a35d3fab94237a"
+GOLDEN = {
+    "Quick/2": "82b8d6cea2755fe0160f32ca85ee4e57258236c5c7e890096f68d118ce22bddf",
+    "Standard/1": "617a1a3007a120e828db144d667761b1056d8289297acbf731d55bc2c421c0f8",
+    "Full/1": "0838a65ce0a22faaf56e6b8e644765fd6eaf45f7c9b387fce2e6c1cffbc6fd84",
+}
+"""What each suite asks with seed 1, what is right, and what blind guessing passes."""
 
 
-def digest(seed: int) -> str:
-    probes = workload.probes(Suite.QUICK, seed)
-    lines = [f"{p.category}/{p.level}/{p.index}/{p.template}/{p.max_tokens}/{p.question}" for p in probes]
+def digest(suite: Suite, seed: int) -> str:
+    lines = [
+        f"{p.category}/{p.level}/{p.index}/{p.template}/{p.max_tokens}/{p.system}/{p.question}/"
+        f"{json.dumps(p.tools)}/{json.dumps(_right(p))}/{p.chance:.4f}"
+        for p in workload.probes(suite, seed)
+    ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def test_the_questions_of_this_version_never_change() -> None:
-    assert workload.version(Suite.QUICK) == "Quick/1"
-    assert digest(1) == GOLDEN, "questions changed: make it a new version of the suite"
+def _right(probe: Probe) -> list[str]:
+    """The answer that is right: its text, then the name and arguments of each call."""
+    text, calls = probe.right()
+    return [text, *(part for call in calls for part in (call.name, call.arguments))]
+
+
+def test_the_questions_and_keys_of_a_version_never_change() -> None:
+    found = {workload.version(suite): digest(suite, 1) for suite in Suite}
+
+    assert found == GOLDEN, f"questions changed: make it new versions of the suites, with GOLDEN = {found}"
 
 
 def test_another_seed_asks_other_questions() -> None:
-    assert digest(1) != digest(2)
+    assert digest(Suite.QUICK, 1) != digest(Suite.QUICK, 2)
 
 
 def test_draws_are_those_of_sha_256() -> None:
@@ -39,23 +59,49 @@ def test_a_sample_holds_each_item_once() -> None:
     assert sorted(Draws("x").sample("abcdef", 6)) == list("abcdef")
 
 
-def test_every_round_has_one_probe_of_each_category_and_level() -> None:
+def test_categories_take_turns_and_so_do_levels_within_them() -> None:
     probes = workload.probes(Suite.QUICK, 1)
-    cells = len(workload.TEMPLATES) * len(Level)
+    count = len(workload.TEMPLATES)
 
-    for start in range(0, len(probes), cells):
-        round_of = probes[start : start + cells]
-        assert len({(probe.category, probe.level) for probe in round_of}) == cells
-        assert len({probe.index for probe in round_of}) == 1
+    for start in range(0, len(probes), count):
+        turn = probes[start : start + count]
+        assert [probe.category for probe in turn] == list(workload.TEMPLATES)
+        assert {probe.index for probe in turn} == {start // count}
+        assert {probe.level for probe in turn} == {list(Level)[start // count % 3]}
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_a_probes_template_follows_from_its_index(suite: Suite) -> None:
+    for probe in workload.probes(suite, 1):
+        templates = workload.TEMPLATES[probe.category][probe.level]
+        assert templates[workload.template(probe.category, probe.index)].__name__ == probe.template
+
+
+def test_the_first_probes_of_a_category_are_the_same_however_many_follow() -> None:
+    for category in workload.TEMPLATES:
+        longer = workload.category_probes(Suite.FULL, 1, category, 160)
+        shorter = workload.category_probes(Suite.FULL, 1, category, 40)
+        assert [probe.question for probe in shorter] == [probe.question for probe in longer[:40]]
 
 
 def test_no_question_is_asked_twice_and_templates_take_turns() -> None:
-    for seed in range(10):
+    for seed in range(5):
         probes = workload.probes(Suite.QUICK, seed)
         uses = Counter((probe.category, probe.level, probe.template) for probe in probes)
 
         assert len({probe.question for probe in probes}) == len(probes)
-        assert max(uses.values()) - min(uses.values()) <= 1
+        for of_one in ((probe.category, probe.level) for probe in probes):
+            counts = [uses[(*of_one, one.__name__)] for one in workload.TEMPLATES[of_one[0]][of_one[1]]]
+            assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize("suite", Suite)
+def test_batches_end_where_it_is_fixed(suite: Suite) -> None:
+    plan = workload.PLANS[suite]
+
+    assert set(plan.batch_ends) <= {20, 40, 80, 160}
+    assert all(one < other for one, other in pairwise(plan.batch_ends))
+    assert plan.batch_ends[-1] <= workload.MOST_PROBES
 
 
 def test_each_category_has_at_least_four_templates_a_level() -> None:
@@ -63,9 +109,12 @@ def test_each_category_has_at_least_four_templates_a_level() -> None:
 
 
 def test_answers_are_bounded() -> None:
-    assert all(16 <= probe.max_tokens <= 128 for probe in workload.probes(Suite.QUICK, 1))
+    assert all(16 <= probe.max_tokens <= 256 for probe in workload.probes(Suite.QUICK, 1))
 
 
 def test_every_example_fits_the_answer_that_is_asked_for() -> None:
     for probe in workload.probes(Suite.QUICK, 1):
-        assert len(probe.check.example) / 2.5 <= probe.max_tokens, probe
+        text, calls = probe.right()
+        assert len(text + "".join(call.name + call.arguments for call in calls)) / 2.5 <= probe.max_tokens, (
+            probe
+        )

@@ -5,15 +5,17 @@
 {{- default $name .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The labels of what belongs to a component: (list $ "gateway"). */}}
+{{/* The labels of what belongs to a component, and more where there are some: (list $ "gateway" $labels). */}}
 {{- define "steelyard.labels" -}}
 {{- $root := index . 0 -}}
+{{- $more := dict -}}
+{{- if gt (len .) 2 -}}{{- $more = index . 2 -}}{{- end -}}
 {{ include "steelyard.selector" . }}
 app.kubernetes.io/part-of: steelyard
 app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ $root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
-{{- with $root.Values.commonLabels }}
+{{- with merge dict $more $root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -26,7 +28,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 
-{{/* Name, namespace and labels of what belongs to a component: (list $ "gateway"). */}}
+{{/* Name, namespace and labels of what belongs to a component, likewise. */}}
 {{- define "steelyard.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ include "steelyard.fullname" $root }}-{{ index . 1 }}
@@ -52,6 +54,7 @@ annotations:
 {{- end }}
 labels:
   {{- include "steelyard.selector" . | nindent 2 }}
+  steelyard.dev/kind: {{ index . 1 }}
   {{- with merge dict $values.podLabels $root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -93,6 +96,15 @@ readOnlyRootFilesystem: true
 {{- define "steelyard.gpuExporters" -}}
 {{- $own := ternary (list (printf "%s/%s-agent" .Release.Namespace (include "steelyard.fullname" .))) list .Values.agent.enabled -}}
 {{- concat .Values.operator.gpuExporters $own | join "," -}}
+{{- end -}}
+
+{{/* The namespaces that they are in, as a JSON array; one that names none is in the release's. */}}
+{{- define "steelyard.exporterNamespaces" -}}
+{{- $found := list -}}
+{{- range splitList "," (include "steelyard.gpuExporters" .) | compact -}}
+{{- $found = append $found (ternary (dir .) $.Release.Namespace (contains "/" .)) -}}
+{{- end -}}
+{{- uniq $found | toJson -}}
 {{- end -}}
 
 {{/* How a program reaches what is outside, as environment variables. */}}

@@ -80,7 +80,7 @@ def _measure(folder: Path) -> None:
     _say("Measuring: generated questions, exact checks, no judge.")
     with progress.bars() as on_progress:
         outcomes = profile.run_to_end(folder, profile.Options(), on_progress)
-    table = tables.profiles_table(reading.load(folder).resources, datetime.now(UTC))
+    table = tables.profiles(reading.load(folder).resources, datetime.now(UTC), "default").text()
     _say(f"\n{table}\n")
     failed = [outcome for outcome in outcomes if outcome.failure]
     for outcome in failed:

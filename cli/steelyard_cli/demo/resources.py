@@ -29,6 +29,9 @@ NEEDED_BYTES = 10_000_000
 GUEST = "ollama"
 """Name of the backend that is an Ollama which ran already."""
 
+MEASURING_TOKENS = 9_000
+"""What measuring a model may cost: less than half of suite Quick, for whoever looks on waits for it."""
+
 GUEST_SECONDS = 60
 """How long measuring a guest's model may take: it may be a large one."""
 
@@ -45,6 +48,10 @@ spec:
   - name: {alias}
     contextTokens: 4096
   cost: {{usdPerHour: "{usd}", basis: PerUse}}   # a request pays for the time it takes
+  profiling:                    # a demo is short: without this, all of suite Quick and a load curve
+    template:
+      load: {{concurrency: [1], promptTokens: 128, outputTokens: 32}}
+      limits: {{maxTokens: {tokens}}}
 """
 
 _OLLAMA = """\
@@ -57,17 +64,7 @@ spec:
   engine: Ollama
   url: {url}
   models: {models}
-"""
-
-_LIMITED = """\
-apiVersion: steelyard.dev/v1alpha1
-kind: ModelProfile
-metadata:
-  name: {guest}-{number}
-spec:
-  backendRef: {{name: {guest}}}
-  model: {model}
-  limits: {{maxDurationSeconds: {seconds}}}
+  profiling: {{template: {{limits: {{maxDurationSeconds: {seconds}}}}}}}
 """
 
 _POLICY = """\
@@ -111,17 +108,19 @@ def clear(folder: Path) -> None:
 def write(folder: Path, engines: Sequence[Engine], guest_url: str, guest_models: Sequence[str]) -> None:
     """Write backends and policy into the folder."""
     backends = [
-        _BACKEND.format(name=f"llamacpp-{number}", url=engine.url, alias=engine.alias, usd=USD_PER_HOUR)
+        _BACKEND.format(
+            name=f"llamacpp-{number}",
+            url=engine.url,
+            alias=engine.alias,
+            usd=USD_PER_HOUR,
+            tokens=MEASURING_TOKENS,
+        )
         for number, engine in enumerate(engines, 1)
     ]
     texts = ["---\n".join(backends), _POLICY]
     if guest_models:
-        names = [json.dumps(name) for name in guest_models]
-        models = f"[{', '.join(f'{{name: {name}}}' for name in names)}]"
-        limited = [
-            _LIMITED.format(guest=GUEST, number=number, model=name, seconds=GUEST_SECONDS)
-            for number, name in enumerate(names, 1)
-        ]
-        texts.append("---\n".join([_OLLAMA.format(guest=GUEST, url=guest_url, models=models), *limited]))
+        names = [f"{{name: {json.dumps(name)}}}" for name in guest_models]
+        models = f"[{', '.join(names)}]"
+        texts.append(_OLLAMA.format(guest=GUEST, url=guest_url, models=models, seconds=GUEST_SECONDS))
     for name, text in zip(FILES, texts, strict=False):
         (folder / name).write_text(text)

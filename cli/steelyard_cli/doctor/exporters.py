@@ -14,12 +14,8 @@ _PAGE = "see 'When something is wrong' in docs/gpu.md"
 
 async def findings(client: Client, found: Installation) -> list[Finding]:
     """What is to be said of exporters that are named; nothing where there are none."""
-    named = []
-    for program in found.programs or ():
-        if program.component == OPERATOR:
-            for service in filter(None, program.setting("gpu-exporter").split(",")):
-                namespace, _, name = service.strip().rpartition("/")
-                named.append((namespace or program.namespace, name))
+    operators = [program for program in found.programs or () if program.component == OPERATOR]
+    named = [service for program in operators for service in program.gpu_exporters]
     told = [await _of_service(client, *service) for service in dict.fromkeys(named)]
     backends = found.resources.get("LLMBackend", ())
     told += list(_silent(backends))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from steelyard import settings
+from steelyard.api.resources import Key
 from steelyard.kube import errors, kinds
 from steelyard.kube.client import Client
 from steelyard.kube.kinds import Kind, Object
@@ -76,8 +77,21 @@ class Program:
     @property
     def serves(self) -> tuple[str, ...]:
         """The namespaces that it serves; empty: all."""
-        named = tuple(name for name in self.setting("namespace").split(",") if name)
-        return named if named or self.component == OPERATOR else (self.namespace,)
+        if self.component == OPERATOR:
+            return self._names("namespace")
+        beside = self._names("watch-namespaces")
+        if beside == ("*",):
+            return ()
+        return tuple(dict.fromkeys((*(self._names("namespace") or (self.namespace,)), *beside)))
+
+    @property
+    def gpu_exporters(self) -> tuple[Key, ...]:
+        """The Services of GPU exporters that an operator asks, by namespace and name, each once."""
+        named = (name.rpartition("/") for name in self._names("gpu-exporter"))
+        return tuple(dict.fromkeys((namespace or self.namespace, name) for namespace, _, name in named))
+
+    def _names(self, flag: str) -> tuple[str, ...]:
+        return tuple(name.strip() for name in self.setting(flag).split(",") if name.strip())
 
     @property
     def kubectl(self) -> str:

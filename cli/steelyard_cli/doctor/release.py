@@ -68,7 +68,7 @@ def _missing(found: Installation) -> Iterator[Finding]:
         if not reach or () in reach:
             continue
         for namespace in sorted(used - {name for names in reach for name in names}):
-            remedy = "see 'Another namespace' in docs/kubernetes.md"
+            remedy = "see 'Another namespace' and 'One gateway for all' in docs/kubernetes.md"
             yield warning(component, f"none serves namespace {namespace}, which has resources", remedy)
 
 

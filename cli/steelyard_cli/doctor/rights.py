@@ -101,6 +101,10 @@ def needed(program: Program) -> Iterator[Asked]:
         for verb in ("list", "watch"):
             yield Asked("discovery.k8s.io", "endpointslices", verb, program.namespace)
         return
+    for namespace in dict.fromkeys(namespace for namespace, _ in program.gpu_exporters):
+        if program.serves and namespace not in program.serves:
+            yield Asked("discovery.k8s.io", "endpointslices", "list", namespace)
+    yield Asked("", "pods", "list", program.namespace)  # gateways
     where = program.setting("lease-namespace") or program.namespace
     name = program.setting("lease-name") or "steelyard-operator"
     for verb, which in LEASE:

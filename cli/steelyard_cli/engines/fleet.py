@@ -43,7 +43,7 @@ class Served:
     """Port on 127.0.0.1; 0 takes a free one."""
     context_tokens: int = 4096
     """Tokens that each conversation may hold."""
-    parallel: int = 2
+    parallel: int = 4
     """Conversations that are answered at a time; more wait inside the engine."""
     chat_template: str | None = None
     """Name of one of llama.cpp's templates, for a model that brings none."""

@@ -48,7 +48,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--alias", required=True, help="name of the model in the API")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--context", type=int, default=4096, help="tokens that each conversation may hold")
-    parser.add_argument("--parallel", type=int, default=2, help="conversations answered at a time")
+    parser.add_argument("--parallel", type=int, default=4, help="conversations answered at a time")
     parser.add_argument("--threads", type=int, help="default: one per physical core")
     parser.add_argument(
         "--chat-template", help="name of one of llama.cpp's templates, for a model without its own"

@@ -79,6 +79,8 @@ class Capabilities(Spec):
     """Calls tools."""
     json_schema: bool | None = None
     """Holds to a JSON schema given in response_format."""
+    json_mode: bool | None = None
+    """Answers in JSON alone where response_format is json_object."""
     reasoning: bool | None = None
     """Thinks before it answers, and shows it apart."""
     rerank: bool | None = None
@@ -89,6 +91,10 @@ class Capabilities(Spec):
     """Makes images."""
     stream_usage: bool | None = None
     """Reports token usage at the end of a stream when asked."""
+    logprobs: bool | None = None
+    """Tells the log probability of each token when asked."""
+    system_prompt: bool | None = None
+    """Does what a system message says."""
 
 
 class TokenPrice(Spec):
@@ -297,7 +303,8 @@ class LLMBackendStatus(Spec):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The metadata.generation that this status is about."""
     conditions: Conditions = ()
-    """Accepted, ResolvedRefs, Reachable, Uniform (its endpoints are alike), Loaded (spec.memory), Ready."""
+    """Accepted, ResolvedRefs, Reachable, Uniform (its endpoints are alike), Loaded (spec.memory), Ready; and
+    while they are true Reconciling (it is yet to be asked) and Stalled (the spec has to change)."""
     location: Location | None = None
     """Where it runs, as it says or as its address tells."""
     engine_version: Annotated[str, Field(max_length=64)] | None = None

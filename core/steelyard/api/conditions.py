@@ -2,10 +2,11 @@
 
 Rule 1. There is one condition of a type; a new one takes the old one's place, others stay where they are.
 Rule 2. `lastTransitionTime` moves only when `status` changes.
-Rule 3. A condition that says the same as before is the same value: an unchanged status is not written.
+Rule 3. Reconciling and Stalled are there only while they are true, as kstatus has it: their absence is well.
+Rule 4. A condition that says the same as before is the same value: an unchanged status is not written.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,10 @@ from steelyard.api.meta import Condition, ConditionStatus
 
 MOST_MESSAGE_CHARACTERS = 4096
 """A longer message is cut: people read it in a terminal."""
+
+
+ABNORMAL = frozenset({"Reconciling", "Stalled"})
+"""Conditions of rule 3: https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus#conditions"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,15 @@ def with_facts(
         )
         conditions = with_condition(conditions, new, now)
     return conditions
+
+
+def with_every_fact(
+    conditions: tuple[Condition, ...], facts: Sequence[Fact], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The same where these are all that is to be said: what is abnormal and not among them is over."""
+    said = {fact.type for fact in facts}
+    kept = tuple(one for one in conditions if one.type not in ABNORMAL or one.type in said)
+    return with_facts(kept, facts, generation, now)
 
 
 def with_condition(conditions: tuple[Condition, ...], new: Condition, now: datetime) -> tuple[Condition, ...]:

@@ -99,6 +99,7 @@ _KINDS: dict[type[BaseModel], _Names] = {
             _Column("Goal", ".spec.goal"),
             _Column("Candidates", ".status.summary.candidates"),
             _READY,
+            _Column("Precise", _condition("Precise"), is_wide=True),
             *_WHY,
             _AGE,
         ),

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from steelyard.api.meta import DnsName, LabelValue, LocalObjectRef, Spec
-from steelyard.api.rules import map_by
+from steelyard.api.rules import SET, Rule, map_by
 
 LOAD_PROMPT_TOKENS = 512
 """Length of the prompts that speed is measured with, in tokens."""
@@ -28,6 +28,31 @@ class Suite(StrEnum):
     """How much is measured."""
 
     QUICK = "Quick"
+    STANDARD = "Standard"
+    FULL = "Full"
+
+
+Streams = Annotated[int, Field(ge=1, le=1024)]
+"""Requests at once on one endpoint."""
+
+
+class Load(Spec):
+    """What speed is measured with."""
+
+    rules = (
+        Rule(
+            "self.concurrency.isSorted()",
+            "concurrency must rise: list the smaller numbers first",
+            lambda load: list(load.concurrency) == sorted(load.concurrency),
+        ),
+    )
+
+    concurrency: Annotated[tuple[Streams, ...], Field(max_length=16), *SET] = (1, 4, 16)
+    """Requests at once, in rising order: one point of the load curve each. Empty: no curve."""
+    prompt_tokens: Annotated[int, Field(ge=16, le=131_072)] = LOAD_PROMPT_TOKENS
+    """Length of the prompts, in tokens."""
+    output_tokens: Annotated[int, Field(ge=16, le=8192)] = LOAD_OUTPUT_TOKENS
+    """The longest answer, in tokens."""
 
 
 class ProfileLimits(Spec):
@@ -38,18 +63,20 @@ class ProfileLimits(Spec):
     max_tokens: Annotated[int, Field(ge=1000, le=100_000_000)] = 200_000
     """The most tokens, prompt and output together, that a run may spend."""
     only_when_idle: bool = True
-    """In a cluster: begin when the engine has no request, where it tells. False: Ollama may unload it."""
+    """Begin on an idle engine and pause for others at it, where it tells. False: Ollama may unload it."""
     max_idle_wait_seconds: Annotated[int, Field(ge=0, le=86400)] = 3600
-    """The longest wait for that; after it the run begins all the same."""
+    """The longest wait for that; after it a run begins that measures quality alone."""
 
 
 class Refresh(Spec):
     """When a model is measured again."""
 
     on_change: bool = True
-    """Measure again when the engine reports another version or another digest of the model."""
+    """Measure again when model, engine, GPU or suite are others than measured, or the speed has drifted."""
     max_age_hours: Annotated[int, Field(ge=1, le=87600)] = 168
     """Measure again when the last measurement is older."""
+    drift_percent: Annotated[int, Field(ge=0, le=1000)] = 50
+    """How far from the measured speed streams at the gateways may be for ten minutes; 0: does not matter."""
 
 
 class JobResources(Spec):
@@ -112,9 +139,11 @@ class ProfileOptions(Spec):
     """How a model is measured."""
 
     suite: Suite = Suite.QUICK
-    """Which set of probes."""
+    """How many probes of each category: Quick asks 20, Standard 40 or 80, Full up to 160."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 1
     """The same seed gives the same probes, so that models are compared on the same questions."""
+    load: Load = Load()
+    """What speed is measured with."""
     refresh: Refresh = Refresh()
     """When to measure again."""
     limits: ProfileLimits = ProfileLimits()

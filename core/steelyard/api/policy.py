@@ -57,10 +57,13 @@ class Capability(StrEnum):
     VISION = "vision"
     TOOLS = "tools"
     JSON_SCHEMA = "jsonSchema"
+    JSON_MODE = "jsonMode"
     REASONING = "reasoning"
     RERANK = "rerank"
     AUDIO = "audio"
     IMAGES = "images"
+    LOGPROBS = "logprobs"
+    SYSTEM_PROMPT = "systemPrompt"
 
 
 _SIGNATURE = r"^([ \t\r\n]*[^{} \t\r\n]){2}[^{}]*((\{model\}|\{backend\})[^{}]+)*(\{model\}|\{backend\})?$"
@@ -268,7 +271,7 @@ class RoutingPolicyStatus(Spec):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The metadata.generation that this status is about."""
     conditions: Conditions = ()
-    """Accepted, ResolvedRefs, Ready."""
+    """Accepted, ResolvedRefs, Precise (profiles tell the candidates apart at this tolerance), Ready."""
     summary: PolicySummary | None = None
     """What kubectl prints."""
     candidates: Annotated[tuple[PolicyCandidate, ...], Field(max_length=50)] = ()

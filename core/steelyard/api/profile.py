@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from steelyard.api.backend import Capabilities, Digest, TokenPrice
-from steelyard.api.measuring import ProfileOptions
+from steelyard.api.measuring import ProfileOptions, Streams
 from steelyard.api.meta import Conditions, LocalObjectRef, ModelName, Percent, Resource, Spec, Time
 from steelyard.api.rules import Immutable, Rule, map_by
 
@@ -42,6 +42,19 @@ class Level(StrEnum):
 _OTHER_PAIR = "cannot be changed: make another ModelProfile for the other pair of model and backend"
 
 
+class Prior(Spec):
+    """What others measured of the model in one category."""
+
+    category: Category
+    """The category."""
+    score_percent: Percent
+    """The share of right answers."""
+    samples: Annotated[int, Field(ge=1, le=100_000)]
+    """As many probes of our own as it shall weigh."""
+    source: Annotated[str, Field(min_length=1, max_length=253)]
+    """Who says so, and when."""
+
+
 class ModelProfileSpec(ProfileOptions):
     """What to measure."""
 
@@ -49,6 +62,8 @@ class ModelProfileSpec(ProfileOptions):
     """The LLMBackend that serves the model."""
     model: Annotated[ModelName, Immutable(f"model {_OTHER_PAIR}")]
     """The model, as its engine names it."""
+    priors: Annotated[tuple[Prior, ...], Field(max_length=10), *map_by("category")] = ()
+    """Outside knowledge: counts beside what was measured, and needs no run."""
     suspend: bool = False
     """In a cluster: true ends a run under way and begins none; what was measured stays."""
 
@@ -78,15 +93,19 @@ class CategoryScore(Spec):
     name: Category
     """The category."""
     score_percent: Percent | None = None
-    """The share of probes answered rightly."""
+    """The mean pass rate of its levels on this suite's generated probes: not ability as such."""
     low_percent: Percent | None = None
-    """Low end of the 95 % interval of scorePercent."""
+    """Low end of the 95 % interval of the pass rate that endless probes of this suite would give."""
     high_percent: Percent | None = None
-    """High end of the 95 % interval of scorePercent."""
+    """High end of that interval."""
+    chance_percent: Percent | None = None
+    """What blind guessing would score, by its closed questions; absent: nothing."""
     levels: Annotated[tuple[LevelScore, ...], Field(min_length=1, max_length=3), *map_by("level")]
     """The same by difficulty; decisions are made from these."""
     output_tokens_mean: Annotated[int, Field(ge=1)] | None = None
     """Mean length of an answer, in tokens."""
+    bitmap: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9+/]*={0,2}$")] | None = None
+    """Base64 of one bit for each probe in order, 1 for passed; absent where a probe got no answer."""
 
 
 class OverallScore(Spec):
@@ -95,15 +114,15 @@ class OverallScore(Spec):
     score_percent: Percent
     """The unweighted mean of the categories."""
     low_percent: Percent | None = None
-    """Low end of the 95 % interval of scorePercent."""
+    """Low end of the 95 % interval of the mean that endless probes of this suite would give."""
     high_percent: Percent | None = None
-    """High end of the 95 % interval of scorePercent."""
+    """High end of that interval."""
     samples: Annotated[int, Field(ge=0)]
     """Probes asked in all."""
 
 
 class Quality(Spec):
-    """Measured quality: pass rates on this suite's generated probes."""
+    """Measured quality: pass rates on this suite's generated probes, which is not ability as such."""
 
     overall: OverallScore | None = None
     """Over all categories."""
@@ -120,13 +139,22 @@ class Ttft(Spec):
     """The 95th percentile, in milliseconds."""
 
 
+class InterToken(Spec):
+    """Time between two tokens of one stream."""
+
+    p50: Annotated[int, Field(ge=0, le=2**53)]
+    """The median, in microseconds."""
+    p95: Annotated[int, Field(ge=0, le=2**53)]
+    """The 95th percentile, in microseconds."""
+
+
 class SaturationPoint(Spec):
     """Speed with so many requests at once."""
 
-    concurrency: Annotated[int, Field(ge=1, le=1024)]
+    concurrency: Streams
     """Requests at once on one endpoint."""
     output_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)]
-    """Speed of all streams together."""
+    """Output tokens of all streams together by the second, the time that prompts take included."""
     ttft_ms_p95: Annotated[int, Field(ge=0, le=2**53)] | None = None
     """The 95th percentile of the time to first token, in milliseconds."""
 
@@ -135,15 +163,20 @@ class Performance(Spec):
     """Measured speed."""
 
     ttft_ms: Ttft | None = None
-    """Time to first token, one request at a time, with prompts of about 512 tokens."""
+    """Time to first token, one request at a time, with fresh prompts of about load.promptTokens."""
+    cached_ttft_ms: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    """Time to first token of a prompt that was just answered: less than ttftMs where prompts are cached."""
     output_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
-    """Speed of one stream."""
+    """Speed of one stream, from its first token on."""
+    inter_token_us: InterToken | None = None
+    """Time between two tokens of one stream; absent where tokens do not come one by one."""
     prompt_tokens_per_second: Annotated[int, Field(ge=1, le=2**53)] | None = None
     """How fast a fresh prompt is read."""
     cold_load_ms: Annotated[int, Field(ge=0, le=2**53)] | None = None
-    """How long the engine takes to load the model, where it loads on demand."""
+    """How long Ollama takes to load the model; of another engine, the first token of the first request after
+    its start. Absent where others had asked before."""
     saturation: Annotated[tuple[SaturationPoint, ...], Field(max_length=16), *map_by("concurrency")] = ()
-    """How speed bends as requests meet at one endpoint."""
+    """How speed bends as requests meet at one endpoint; it ends where it rises no more."""
 
 
 class ResourceUse(Spec):
@@ -161,17 +194,23 @@ class Fingerprint(Spec):
     """What the measurement holds for."""
 
     suite: Annotated[str, Field(max_length=64)]
-    """The suite and its version, as Quick/1."""
+    """The suite and its version, as Quick/2."""
     seed: Annotated[int, Field(ge=0)]
     """The seed of the probes."""
     model_digest: Digest | None = None
     """Digest of the model's weights, where the engine tells it."""
     engine_version: Annotated[str, Field(max_length=64)] | None = None
     """The engine's version, where it tells it."""
+    gpu: Annotated[str, Field(max_length=128)] | None = None
+    """The GPUs behind the endpoint, as 2x NVIDIA L4, where an exporter tells of them."""
     endpoint: Annotated[str, Field(max_length=320)] | None = None
     """The address that was measured, as host:port."""
     time: Time | None = None
     """When it was measured."""
+
+
+HistoryLine = Annotated[str, Field(max_length=200)]
+"""One run: when it ended, suite, overall score, speed of one stream, outcome; the unknown is left out."""
 
 
 class Run(Spec):
@@ -185,6 +224,8 @@ class Run(Spec):
     """Tokens spent, prompt and output together."""
     job_name: Annotated[str, Field(max_length=63)] | None = None
     """The Job that measures; absent where there is no cluster."""
+    reason: Annotated[str, Field(max_length=64)] | None = None
+    """Why it began: Asked, or the reason that Fresh had."""
     cause: Annotated[str, Field(max_length=64)] | None = None
     """A digest of the spec, the model and the engine as it began: attempts are counted for one cause."""
     asked: Annotated[str, Field(max_length=253)] | None = None
@@ -201,7 +242,8 @@ class ModelProfileStatus(Spec):
     observed_generation: Annotated[int, Field(ge=0)] = 0
     """The metadata.generation that this status is about."""
     conditions: Conditions = ()
-    """Accepted, ResolvedRefs, Succeeded (the last run), Fresh (the measurement still holds), Ready."""
+    """Accepted, ResolvedRefs, Succeeded (the last run), Fresh (the measurement still holds), Ready; and while
+    they are true Reconciling (a run for this spec is under way or due) and Stalled (no run will follow)."""
     gone_since: Time | None = None
     """Since when the backend no longer serves the model; absent while it does."""
     fingerprint: Fingerprint | None = None
@@ -216,8 +258,14 @@ class ModelProfileStatus(Spec):
     """The backend's cost by the hour spread over measured throughput."""
     capabilities: Capabilities = Capabilities()
     """What probing found."""
+    context_tokens_verified: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    """The longest prompt whose first words the model could still tell, in tokens; longer may work as well."""
+    embedding_dimension: Annotated[int, Field(ge=1, le=2**20)] | None = None
+    """Numbers in one embedding; absent where the model makes none."""
     run: Run | None = None
     """The last run."""
+    history: Annotated[tuple[HistoryLine, ...], Field(max_length=3)] = ()
+    """The last three runs, newest first, a line each; failures in a row are one."""
 
 
 class ModelProfile(Resource):

@@ -1,6 +1,6 @@
-"""Writing one object's status back into its file, and new objects into new files.
+"""Writing one field of an object back into its file, mostly its status, and new objects into new files.
 
-Rule 1. Only the status's own characters are replaced: comments, order, quoting and every other object stay as
+Rule 1. Only the field's own characters are replaced: comments, order, quoting and every other object stay as
         they are, byte for byte. In JSON files, which hold no comments, the layout may change.
 Rule 2. Before the disk is touched the new text is read again: it must say what was meant and nothing else.
 Rule 3. A file is replaced in one step; whatever fails, the old one stays and nothing is left behind.
@@ -26,18 +26,29 @@ STATUS = "status"
 
 def write_status(place: Place, resource: AnyResource) -> None:
     """Put the resource's status into its file; raises FilesError where that cannot be done."""
-    status = plain.to_plain(resource).get(STATUS, {})
-    path = place.file.resolve()
+    write_field(place, resource, (STATUS,))
+
+
+def write_field(place: Place, resource: AnyResource, field: tuple[str, ...]) -> None:
+    """Put this field of the resource into its file, at the end of what holds it where it is new there.
+
+    Raises FilesError where that cannot be done.
+    """
+    value: Any = plain.to_plain(resource)
+    for key in field:
+        value = value.get(key, {})
+    path, name = place.file.resolve(), ".".join(field)
     try:
         found = list(reading.read_documents(path))
-        document, at = _find(found, place, resource)
-        text = _with_status(document, at, status, is_json=path.suffix == ".json")
-        _check(path, found, text, (document.index, at, status))
+        document, at = _find(found, place, resource, name)
+        at = (*at, *field)
+        text = _with_field(document, at, value, is_json=path.suffix == ".json")
+        _check(path, found, text, (document.index, at, value))
         _replace(path, text)
     except DocumentError as error:
         raise FilesError([Problem(place.file, error.line, "", error.message)]) from error
     except OSError as error:
-        message = f"status cannot be written: {error.strerror}"
+        message = f"{name} cannot be written: {error.strerror}"
         raise FilesError([Problem(place.file, 0, "", message)]) from error
 
 
@@ -54,7 +65,9 @@ def create(directory: Path, resource: AnyResource) -> Path:
     return path
 
 
-def _find(found: list[Document], place: Place, resource: AnyResource) -> tuple[Document, documents.Path]:
+def _find(
+    found: list[Document], place: Place, resource: AnyResource, name: str
+) -> tuple[Document, documents.Path]:
     """The object where it was, or where it stands now."""
     here = [
         (document, at)
@@ -64,7 +77,7 @@ def _find(found: list[Document], place: Place, resource: AnyResource) -> tuple[D
     ]
     if len(here) != 1:
         raise DocumentError(
-            0, f"{resource.kind} {resource.name} is no longer in this file: its status is not written"
+            0, f"{resource.kind} {resource.name} is no longer in this file: its {name} is not written"
         )
     return here[0]
 
@@ -75,16 +88,17 @@ def _identity(value: dict[str, Any]) -> tuple[Any, Any, Any]:
     return value.get("kind"), metadata.get("namespace", "default"), metadata.get("name")
 
 
-def _with_status(document: Document, at: documents.Path, status: Any, *, is_json: bool) -> str:
-    """The whole text with the status in its place."""
+def _with_field(document: Document, at: documents.Path, value: Any, *, is_json: bool) -> str:
+    """The whole text with the value in its place."""
     if is_json:
-        return _json_with_status(document, at, status)
-    text, collection = document.text, document.collections[id(document.at(at))]
-    spot = collection.spots.get(STATUS)
+        return _json_with_field(document, at, value)
+    *parent, key = at
+    text, collection = document.text, document.collections[id(document.at(tuple(parent)))]
+    spot = collection.spots.get(key)
     if collection.flow:
-        block = f"{STATUS}: {json.dumps(status, ensure_ascii=False)}"
+        block = f"{key}: {json.dumps(value, ensure_ascii=False)}"
     else:
-        block = textwrap.indent(_dump({STATUS: status}), " " * collection.column).strip()
+        block = textwrap.indent(_dump({key: value}), " " * collection.column).strip()
     if spot:
         after = text[spot.end :]
         return text[: spot.key_start] + block + ("\n" + after if text[spot.end - 1] == "\n" else after)
@@ -96,35 +110,35 @@ def _with_status(document: Document, at: documents.Path, status: Any, *, is_json
     return f"{before}\n{' ' * collection.column}{block}\n{text[len(before) + 1 :]}"
 
 
-def _json_with_status(document: Document, at: documents.Path, status: Any) -> str:
+def _json_with_field(document: Document, at: documents.Path, value: Any) -> str:
     indent = re.search(r"\n([ \t]+)\S", document.text)
-    value = _replaced(document.value, at, status)
-    return json.dumps(value, ensure_ascii=False, indent=indent[1] if indent else None) + "\n"
+    whole = _replaced(document.value, at, value)
+    return json.dumps(whole, ensure_ascii=False, indent=indent[1] if indent else None) + "\n"
 
 
 def _check(path: Path, before: list[Document], text: str, wanted: tuple[int, documents.Path, Any]) -> None:
     read = documents.read_json if path.suffix == ".json" else documents.read_yaml
-    index, at, status = wanted
-    meant = [_replaced(d.value, at, status) if d.index == index else d.value for d in before]
+    index, at, value = wanted
+    meant = [_replaced(d.value, at, value) if d.index == index else d.value for d in before]
     try:
         same = [document.value for document in read(text)] == meant
     except DocumentError:
         same = False
     if not same:
-        raise DocumentError(
-            before[index].line_of(at), "status cannot be put here: write this object in block style"
-        )
+        line = before[index].line_of(at[:-1])
+        raise DocumentError(line, f"{at[-1]} cannot be put here: write this object in block style")
 
 
-def _replaced(value: Any, at: documents.Path, status: Any) -> Any:
+def _replaced(whole: Any, at: documents.Path, value: Any) -> Any:
+    """The plain data with this value in its place."""
     if not at:
-        return {**value, STATUS: status}
+        return value
     key, *rest = at
-    if isinstance(value, list):
+    if isinstance(whole, list):
         return [
-            _replaced(item, tuple(rest), status) if index == key else item for index, item in enumerate(value)
+            _replaced(item, tuple(rest), value) if index == key else item for index, item in enumerate(whole)
         ]
-    return {**value, key: _replaced(value[key], tuple(rest), status)}
+    return {**whole, key: _replaced(whole.get(key), tuple(rest), value)}
 
 
 class _Dumper(yaml.CSafeDumper):

@@ -4,11 +4,13 @@ The chosen candidate is found without weighing all of them; the order of all is 
 Invariant: without a conversation before it, the chosen one is the first of that order.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import assert_never
 
+import msgspec
+
 from steelyard.api.policy import Goal, Order
-from steelyard.routing import balancing, filters, points, scorers
+from steelyard.routing import balancing, comparing, filters, points, scorers
 from steelyard.routing.decision import Distribution, Load, NoLoad, Rejected, Request, Turn, Weighed
 from steelyard.routing.table import Attempt, Candidate, Entry, Policy, Settled
 from steelyard.routing.undecidable import NoCandidate
@@ -69,7 +71,6 @@ class Choice:
         "category",
         "chosen",
         "distribution",
-        "least_quality",
         "pairs",
     )
 
@@ -91,7 +92,6 @@ class Choice:
         self._up: Sequence[int] = every if load is AT_REST else self._which_are_up() or every
         is_one = question.policy.spec.order is Order.MEASURED
         self._group = self._up if is_one else next(self._groups())
-        self.least_quality: float | None = None
         self.chosen = self._preferred(self._group)
 
     @property
@@ -135,7 +135,8 @@ class Choice:
 
     def weighed(self) -> tuple[Weighed, ...]:
         """Every candidate that can do it, in the order of preference."""
-        return tuple(self._weighed[index] for index in self._order())
+        judged = self._judged()
+        return tuple(judged[index] for index in self._order())
 
     def rejected(self) -> tuple[Rejected, ...]:
         """Every candidate that cannot."""
@@ -212,20 +213,32 @@ class Choice:
     def _preferred(self, group: Sequence[int]) -> int:
         """The first of `_ranked(group)`, found by weighing few."""
         qualities, goal = self._qualities, self._question.goal
-        best = max([qualities[index] for index in group])
-        if best == scorers.UNMEASURED:
+        first = comparing.best_of(qualities, group)
+        if qualities[first] == scorers.UNMEASURED:
             return self._ranked(group)[0]
         if goal is Goal.BALANCED:
             return self._most_balanced(group)
-        least = scorers.least_good_enough(best, self._question.tolerance_percent)
-        self.least_quality = least
-        good = [index for index in group if qualities[index] >= least]
+        good = group if goal is Goal.BEST else self._good(group, first)
         if len(good) > 1 and goal is not Goal.BEST:
             good = self._least(good, goal)
         if len(good) > 1:
             best = max([qualities[index] for index in good]) - scorers.SAME_QUALITY
             good = [index for index in good if qualities[index] >= best]
         return good[0] if len(good) == 1 else self._ranked(good)[0]
+
+    def _good(self, among: Collection[int], best: int) -> list[int]:
+        """Those of these that are good enough beside this one."""
+        question = self._question
+        policy, tolerance_percent = question.policy, question.tolerance_percent
+        return comparing.good_enough(
+            policy,
+            self.distribution,
+            tolerance_percent,
+            self.pairs,
+            self._qualities,
+            among=among,
+            best=best,
+        )
 
     def _most_balanced(self, group: Sequence[int]) -> int:
         asked, load, draw, qualities = self._asked, self._load, self._question.draw, self._qualities
@@ -259,12 +272,11 @@ class Choice:
         """By the goal among the good enough, then the others by quality, then the unmeasured by price."""
         question, qualities, weighed = self._question, self._qualities, self._weighed
         measured = [index for index in group if qualities[index] != scorers.UNMEASURED]
-        least = scorers.UNMEASURED
-        if measured and question.goal is not Goal.BALANCED:
-            best = max(qualities[index] for index in measured)
-            least = scorers.least_good_enough(best, question.tolerance_percent)
-        good = [index for index in measured if qualities[index] >= least]
-        others = [index for index in measured if qualities[index] < least]
+        good = measured
+        if measured and question.goal not in (Goal.BALANCED, Goal.BEST):
+            good = self._good(measured, comparing.best_of(qualities, measured))
+        first = set(good)
+        others = [index for index in measured if index not in first]
         unmeasured = [index for index in group if qualities[index] == scorers.UNMEASURED]
         preference = scorers.preference(question.goal, weighed, question.policy.spec.weights)
         good.sort(key=lambda index: preference(weighed[index]))
@@ -286,6 +298,24 @@ class Choice:
             draw = self._question.draw
             self._all = [scorers.weigh(pair, self._asked, self._load, draw) for pair in self.pairs]
         return self._all
+
+    def _judged(self) -> list[Weighed]:
+        """Every candidate with what it is behind the best of the first group, as it stands in `pairs`."""
+        weighed, qualities, question = self._weighed, self._qualities, self._question
+        best = comparing.best_of(qualities, self._group)
+        if qualities[best] == scorers.UNMEASURED or question.goal is Goal.BALANCED:
+            return weighed
+        first, good = self.pairs[best], set(self._good(range(len(weighed)), best))
+        return [
+            msgspec.structs.replace(
+                one,
+                is_good_enough=index in good,
+                difference=None
+                if index == best or one.quality is None
+                else comparing.difference(question.policy, first, one.candidate, self.distribution),
+            )
+            for index, one in enumerate(weighed)
+        ]
 
     def _equals(self, wanted: int, among: Iterable[int]) -> list[int]:
         """Those of one model name, one price and about one quality: one pool."""

@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from steelyard.api.backend import BackendModel, Capabilities, Engine, LLMBackend, Location, ObservedModel
+from steelyard.api.measuring import LOAD_PROMPT_TOKENS
 from steelyard.api.policy import RoutingPolicy
 from steelyard.api.profile import CategoryScore, ModelProfile, ModelProfileStatus, Quality
 from steelyard.api.resources import AnyResource, ResourceSet
-from steelyard.routing import endpoints, filters, latency, pricing, rates, selecting
+from steelyard.routing import bitmaps, endpoints, filters, latency, pricing, rates, selecting
 from steelyard.routing.table import (
     CATEGORIES,
     DEFAULT_OUTPUT_TOKENS,
+    Answers,
     Candidate,
     Endpoint,
     Policy,
@@ -124,7 +126,19 @@ def _candidates(
         if served and model not in served:
             message = f"LLMBackend {backend.name} does not serve {model}: correct spec.model or delete this."
             problems.append(problem(profile, "Ready", "ModelGone", message))
-    return [_candidate(site, name, (listed.get(name), observed.get(name)), own.get(name)) for name in served]
+    return [
+        _candidate(site, name, (listed.get(name), observed.get(name)), own.get(name), problems)
+        for name in served
+    ]
+
+
+def _answers(profile: ModelProfile, problems: list[Problem]) -> Answers | None:
+    """Which probes the model passed; nothing else is lost where a bitmap cannot be read."""
+    answers, wrong = bitmaps.read(profile.status)
+    for why in wrong:
+        message = f"{why}: these probes are not compared with other models'. Have it measured again."
+        problems.append(problem(profile, "Ready", "BitmapInvalid", message))
+    return answers
 
 
 def _lacks_key(site: _Site) -> bool:
@@ -137,10 +151,13 @@ def _candidate(
     name: str,
     known: tuple[BackendModel | None, ObservedModel | None],
     profile: ModelProfile | None,
+    problems: list[Problem],
 ) -> Candidate:
     listed, observed = known
     status = profile.status if profile is not None else ModelProfileStatus()
     performance, quality = status.performance, status.quality
+    priors = profile.spec.priors if profile is not None else ()
+    is_known = quality is not None or bool(priors)
     ttft = performance.ttft_ms if performance else None
     context = (listed and listed.context_tokens) or (observed and observed.context_tokens)
     return Candidate(
@@ -156,9 +173,13 @@ def _candidate(
         context_tokens=context or None,
         lacks_key=_lacks_key(site),
         measured=quality is not None,
-        rates=rates.pass_rates(quality) if quality else (),
+        priors=priors,
+        rates=rates.pass_rates(quality, priors) if is_known else (),
+        samples=rates.sample_sizes(quality, priors) if is_known else (),
+        answers=_answers(profile, problems) if profile is not None else None,
         output_tokens_means=_output_tokens_means(quality) if quality else (),
         ttft_ms=ttft.p50 if ttft else None,
+        load_prompt_tokens=profile.spec.load.prompt_tokens if profile else LOAD_PROMPT_TOKENS,
         prompt_tokens_per_second=performance.prompt_tokens_per_second if performance else None,
         output_tokens_per_second=performance.output_tokens_per_second if performance else None,
         curve=latency.curve(performance) if performance else None,

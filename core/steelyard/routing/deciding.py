@@ -87,7 +87,7 @@ def _by_name(pool: Pool, request: Request, load: Load, draw: int) -> Decision:
     if len(attempts) > 1:
         attempts = balancing.begun(balancing.least_load(attempts, load, draw), grounds.attempts)
     return Decision(
-        request.model, None, None, 0, None, (), None, None, attempts, DEFAULT_MAX_ATTEMPTS, False, grounds
+        request.model, None, None, 0, (), None, None, attempts, DEFAULT_MAX_ATTEMPTS, False, grounds
     )
 
 
@@ -103,7 +103,6 @@ def _by_policy(question: Question, load: Load) -> Decision:
         policy,
         question.goal,
         question.tolerance_percent,
-        choice.least_quality,
         distribution,
         choice.category,
         LEVELS[distribution[0][0] % len(LEVELS)] if distribution else None,

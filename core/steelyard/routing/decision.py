@@ -118,6 +118,19 @@ class NoLoad:
         return 0.0
 
 
+class Difference(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """How much better the best candidate is than another one, as far as is known."""
+
+    best: Candidate
+    """The best of the first group."""
+    mean: float
+    """Expected difference of the pass rates, -1 to 1."""
+    deviation: float
+    """Its standard deviation."""
+    is_paired: bool
+    """Whether it is from the probes that both were asked, each compared with itself."""
+
+
 class Weighed(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A candidate that passed every filter, with its scores for this request."""
 
@@ -135,6 +148,10 @@ class Weighed(msgspec.Struct, frozen=True, eq=False, gc=False):
     """Expected time to the whole answer; None: not measured."""
     is_up: bool
     """Whether one of its endpoints is not resting."""
+    is_good_enough: bool = True
+    """Whether its quality is within the tolerance of the best's; true where quality played no part."""
+    difference: Difference | None = None
+    """What it is behind the best; None: it is the best, or quality played no part."""
 
 
 class Rejected(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -169,8 +186,6 @@ class Decision(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the choice went by; None for a request by a model's own name."""
     tolerance_percent: int
     """The tolerance in force."""
-    least_quality: float | None
-    """The expected quality that is good enough; None where quality played no part."""
     distribution: Distribution
     """Probabilities of what the request is; empty for a request by a model's own name."""
     category: Category | None

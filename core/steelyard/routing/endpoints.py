@@ -58,7 +58,11 @@ def location(backend: LLMBackend) -> Location:
         return backend.spec.location
     if backend.spec.url is None:
         return Location.LOCAL
-    host = _of_url(backend.spec.url).host
+    return of_host(_of_url(backend.spec.url).host)
+
+
+def of_host(host: str) -> Location:
+    """Where a host is, judged by its name or address, which comes without brackets."""
     address = _address(host)
     if address is not None:
         return Location.LOCAL if address.is_private or address.is_loopback else Location.EXTERNAL

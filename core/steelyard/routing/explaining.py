@@ -6,8 +6,8 @@ Everything shown comes from the Decision itself; nothing is decided here.
 from typing import Any
 
 from steelyard.api.policy import Goal, Order
-from steelyard.routing import pricing, scorers
-from steelyard.routing.decision import Decision, Weighed
+from steelyard.routing import comparing, pricing, scorers
+from steelyard.routing.decision import Decision, Difference, Weighed
 from steelyard.routing.table import CATEGORIES, LEVELS
 
 _SHOWN_DIGITS = 4
@@ -78,7 +78,7 @@ def reason(decision: Decision) -> str:
 
 def _by_goal(decision: Decision, chosen: Weighed) -> str:
     quality = f"{chosen.quality or 0:.0%} expected quality"
-    good = [one for one in decision.weighed if _is_good_enough(one, decision)]
+    good = [one for one in decision.weighed if one.is_good_enough]
     tolerance = f"within {decision.tolerance_percent} points"
     is_one_group = decision.policy is None or decision.policy.spec.order is Order.MEASURED
     among = f"of {len(good)} {tolerance} of the best" if is_one_group else f"{tolerance} of its best"
@@ -115,11 +115,15 @@ def _weighed(one: Weighed, decision: Decision) -> dict[str, Any]:
         "measured": one.candidate.measured,
         "up": one.is_up,
         "quality": _rounded(one.quality),
-        "goodEnough": _is_good_enough(one, decision),
+        "goodEnough": one.is_good_enough,
         "marginalCostUsd": _rounded(one.cost_usd, _SHOWN_USD_DIGITS),
         "amortisedCostUsd": _rounded(_amortised_usd(one), _SHOWN_USD_DIGITS),
         "latencySeconds": _rounded(one.latency_seconds),
     }
+    if one.candidate.priors:
+        shown["priors"] = [prior.model_dump(mode="json", by_alias=True) for prior in one.candidate.priors]
+    if one.difference is not None:
+        shown["behindBest"] = _behind_best(one.difference, decision)
     if one.candidate.lacks_key:
         shown["credentials"] = "empty"
     return shown
@@ -129,10 +133,21 @@ def _amortised_usd(one: Weighed) -> float | None:
     return pricing.cost_usd(one.candidate.price, 1.0, one.prompt_tokens, one.output_tokens)
 
 
-def _is_good_enough(one: Weighed, decision: Decision) -> bool:
-    if decision.least_quality is None:
-        return True
-    return one.quality is not None and one.quality >= decision.least_quality
+def _behind_best(difference: Difference, decision: Decision) -> dict[str, Any]:
+    """What a candidate is behind the best, in points, and whether that is known well enough."""
+    low, high = comparing.interval(difference)
+    return {
+        "best": {"model": difference.best.model, "backend": difference.best.backend},
+        "byProbes": difference.is_paired,
+        "points": _points(difference.mean),
+        "lowPoints": _points(low),
+        "highPoints": _points(high),
+        "verdict": comparing.verdict(difference, decision.tolerance_percent),
+    }
+
+
+def _points(share: float) -> float:
+    return round(100 * share, 1) + 0.0
 
 
 def _rounded(value: float | None, digits: int = _SHOWN_DIGITS) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from math import log2
 
-from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS
+from steelyard.api.measuring import LOAD_OUTPUT_TOKENS
 from steelyard.api.profile import Performance, SaturationPoint
 from steelyard.routing.table import Candidate, Curve
 
@@ -22,10 +22,10 @@ def expected_ttft_seconds(candidate: Candidate, prompt_tokens: int, in_flight: f
     """Expected time to first token with so many requests at the endpoint; None where it was not measured, be
     it only for so long a prompt.
 
-    ttftMs.p50 + (prompt - 512) ÷ prompt speed + what the saturation curve adds. Beyond its last point each
-    request more waits for the time in which one answer of the measured length is made.
+    ttftMs.p50 + (prompt - load.promptTokens) ÷ prompt speed + what the saturation curve adds. Beyond its last
+    point each request more waits for the time in which one answer of the measured length is made.
     """
-    is_longer = prompt_tokens > LOAD_PROMPT_TOKENS
+    is_longer = prompt_tokens > candidate.load_prompt_tokens
     if candidate.ttft_ms is None or (is_longer and not candidate.prompt_tokens_per_second):
         return None
     seconds = _unloaded_ttft_seconds(candidate, prompt_tokens)
@@ -106,8 +106,8 @@ def _rising(saturation: Sequence[SaturationPoint]) -> list[SaturationPoint]:
 
 def _unloaded_ttft_seconds(candidate: Candidate, prompt_tokens: int) -> float:
     seconds = (candidate.ttft_ms or 0) / 1000
-    if candidate.prompt_tokens_per_second and prompt_tokens > LOAD_PROMPT_TOKENS:
-        seconds += (prompt_tokens - LOAD_PROMPT_TOKENS) / candidate.prompt_tokens_per_second
+    if candidate.prompt_tokens_per_second and prompt_tokens > candidate.load_prompt_tokens:
+        seconds += (prompt_tokens - candidate.load_prompt_tokens) / candidate.prompt_tokens_per_second
     return seconds
 
 

@@ -33,9 +33,11 @@ KEPT_DISTRIBUTIONS = 1024
 SAME_QUALITY = 1e-8
 """Qualities further apart than this are different to every order here."""
 
+ROUNDING = 1e-9
+"""A difference so small is rounding."""
+
 _LEVELS = len(LEVELS)
 _UNKNOWN = float("inf")
-_EPSILON = 1e-9
 
 
 Shares = tuple[tuple[int, float], ...]
@@ -118,7 +120,7 @@ def expected_latency_seconds(candidate: Candidate, asked: Ask, load: Load, draw:
 
 def least_good_enough(best: float, tolerance_percent: int) -> float:
     """The expected quality that is within the tolerance of the best; the best always is."""
-    return best - tolerance_percent / 100 - _EPSILON
+    return best - tolerance_percent / 100 - ROUNDING
 
 
 def preference(goal: Goal, every: Collection[Weighed], weights: Weights) -> Callable[[Weighed], SortKey]:

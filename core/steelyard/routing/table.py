@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from steelyard.api.backend import CostBasis, Location, Timeouts
+from steelyard.api.measuring import LOAD_PROMPT_TOKENS
 from steelyard.api.policy import Goal, RoutingPolicySpec
-from steelyard.api.profile import Category, Level
+from steelyard.api.profile import Category, Level, Prior
 from steelyard.routing import points
 
 CATEGORIES = tuple(Category)
@@ -124,6 +125,35 @@ class Attempt(msgspec.Struct, frozen=True, eq=False):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """Which probes a model passed, in the order of their suite."""
+
+    suite: str
+    """The suite and its version."""
+    seed: int
+    """The seed of the probes: with the same suite and seed, models were asked the same."""
+    bits: tuple[int, ...]
+    """By category, [10]: a bit for each probe, the first probe's the highest; 1: passed."""
+    counts: tuple[int, ...]
+    """By category, [10]: how many probes that are; 0: not known."""
+
+
+class Pairing(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """How much better one model is than another on the probes that both were asked, by cell."""
+
+    means: tuple[float, ...]
+    """Posterior mean of the difference of their pass rates, [30], -1 to 1."""
+    variances: tuple[float, ...]
+    """Its variance, [30]."""
+    commons: tuple[int, ...]
+    """Probes that both were asked, [30]."""
+    known: int
+    """The cells with enough of them: bit 0 is cell 0."""
+    most_apart: float
+    """In none of these a mean is further from the difference of the rates."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """A pair (model, backend) with what is known of it."""
 
@@ -151,12 +181,20 @@ class Candidate:
     """Whether its credentials are empty, as in an export: requests would go without."""
     measured: bool = False
     """Whether a profile with quality counts."""
+    priors: tuple[Prior, ...] = ()
+    """What others measured; counts in `rates`."""
     rates: tuple[float, ...] = ()
-    """Pass rate by cell, [30], 0 to 1; empty where nothing was measured."""
+    """Pass rate by cell, [30], 0 to 1; empty where nothing was measured, by others neither."""
+    samples: tuple[float, ...] = ()
+    """How many samples each of these rests on, [30]; empty likewise."""
+    answers: Answers | None = None
+    """Which probes it passed; None: not known."""
     output_tokens_means: tuple[float, ...] = ()
     """Mean answer length in tokens by category, [10]; empty where nothing was measured."""
     ttft_ms: float | None = None
     """Median time to first token."""
+    load_prompt_tokens: int = LOAD_PROMPT_TOKENS
+    """Length of the prompts that it was measured with."""
     prompt_tokens_per_second: float | None = None
     """How fast a prompt is read."""
     output_tokens_per_second: float | None = None
@@ -228,6 +266,8 @@ class Policy:
     """The goal by each name that it answers."""
     memo: dict[Hashable, "Settled | None"] = field(default_factory=dict, repr=False)
     """Choices at rest that were made lately, by all that they depend on; None: nobody could."""
+    pairings: dict[Candidate, dict[Candidate, Pairing | None]] = field(default_factory=dict, repr=False)
+    """By the better, then by the other; None: they were not asked the same. Made when first needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

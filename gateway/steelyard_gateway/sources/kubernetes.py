@@ -1,10 +1,11 @@
-"""Resources from an API server: listed and watched, in one namespace, and never written.
+"""Resources from an API server: listed and watched, in some namespaces or in all, and never written.
 
 Rule 1. Nothing is handed on before all that is followed was told once. After that the last state stays,
         whatever becomes of the API server.
 Rule 2. Changes that come together are one state; none waits long for others.
 Rule 3. Only what backends name is followed of EndpointSlices and ConfigMaps, which may be many and large;
         and the EndpointSlices of the gateways' own Service, in the gateway's own namespace.
+Rule 4. Named namespaces are followed each by itself, so that a Role in each is enough; all of them, as one.
 """
 
 import asyncio
@@ -48,21 +49,22 @@ class _Scope:
     """What one follow follows."""
 
     kind: Kind
+    namespace: str | None
+    """None: all."""
     labels: str = ""
     name: str = ""
-    namespace: str = ""
-    """Empty: that of the resources."""
 
-    def __str__(self) -> str:
-        where = f" in {self.namespace}" if self.namespace else ""
+    def words(self, usual: str | None) -> str:
+        """How it is told of, where this namespace goes without saying."""
+        where = f" in {self.namespace}" if self.namespace not in (None, usual) else ""
         return f"{self.kind.plural} {self.name}".strip() + where
 
 
-_ALWAYS = (
-    *map(_Scope, kinds.OURS),
-    _Scope(kinds.SERVICE),
-    _Scope(kinds.SECRET, labels=SECRET_SELECTOR),
-)
+def _always(namespace: str | None) -> Iterator[_Scope]:
+    for kind in kinds.OURS:
+        yield _Scope(kind, namespace)
+    yield _Scope(kinds.SERVICE, namespace)
+    yield _Scope(kinds.SECRET, namespace, labels=SECRET_SELECTOR)
 
 
 @dataclass(slots=True)
@@ -75,23 +77,27 @@ class _Follow:
 
 
 class KubernetesSource:
-    """The resources of one namespace."""
+    """The resources of some namespaces, or of all."""
 
     def __init__(
         self,
         configuration: Configuration,
-        namespace: str,
+        namespaces: Iterable[str] | None,
         pace: Pace | None = None,
         *,
         gateway_service: str = "",
     ) -> None:
-        """`gateway_service`: the gateways' own, in the namespace of the configuration; empty: none."""
+        """`namespaces`: None is all of them, which takes rights over the whole cluster.
+
+        `gateway_service`: the gateways' own, in the namespace of the configuration; empty: none.
+        """
         self._configuration = configuration
-        self._namespace = namespace
+        self._namespaces: tuple[str | None, ...] = (
+            (None,) if namespaces is None else tuple(dict.fromkeys(namespaces))
+        )
+        self._usual = self._namespaces[0] if len(self._namespaces) == 1 else None
         self._pace = pace or Pace()
-        is_here = configuration.namespace == namespace
-        self._service_here = gateway_service if is_here else ""
-        self._service_elsewhere = "" if is_here else gateway_service
+        self._gateway_service = gateway_service
         self._store = Store()
         self._follows: dict[_Scope, _Follow] = {}
         self._changed = asyncio.Event()
@@ -112,7 +118,7 @@ class KubernetesSource:
         waiting: dict[str, list[str]] = {}
         for scope, follow in self._follows.items():
             if not follow.told:
-                waiting.setdefault(follow.freshness.failure, []).append(str(scope))
+                waiting.setdefault(follow.freshness.failure, []).append(scope.words(self._usual))
         return "; ".join(
             ", ".join(scopes) + (f": {failure}" if failure else "") for failure, scopes in waiting.items()
         )
@@ -133,7 +139,8 @@ class KubernetesSource:
             def begin(scope: _Scope) -> _Follow:
                 freshness = Freshness()
                 follow = self._follow(client, scope, freshness)
-                return _Follow(tasks.create_task(follow, name=f"follow {scope}"), freshness)
+                name = f"follow {scope.words(None)}"
+                return _Follow(tasks.create_task(follow, name=name), freshness)
 
             self._follows.clear()
             self._adjust(begin)
@@ -166,23 +173,33 @@ class KubernetesSource:
 
     def _adjust(self, begin: Callable[[_Scope], _Follow]) -> None:
         """Follow what the backends of now need, and that only."""
-        named = _needed(self._store.resources.backends.values(), self._service_here)
-        wanted = dict.fromkeys((*_ALWAYS, *named))
-        if self._service_elsewhere:
-            own = f"{SERVICE_NAME_LABEL}={self._service_elsewhere}"
-            elsewhere = self._configuration.namespace
-            wanted[_Scope(kinds.ENDPOINT_SLICE, labels=own, namespace=elsewhere)] = None
+        wanted = dict.fromkeys(scope for namespace in self._namespaces for scope in self._wanted(namespace))
+        home = self._configuration.namespace
+        if self._gateway_service and not self._serves(home):
+            own = f"{SERVICE_NAME_LABEL}={self._gateway_service}"
+            wanted[_Scope(kinds.ENDPOINT_SLICE, home, labels=own)] = None
         for scope in [scope for scope in self._follows if scope not in wanted]:
             self._follows.pop(scope).task.cancel()
         for scope in wanted:
             if scope not in self._follows:
                 self._follows[scope] = begin(scope)
 
+    def _serves(self, namespace: str) -> bool:
+        return namespace in self._namespaces or None in self._namespaces
+
+    def _wanted(self, namespace: str | None) -> Iterator[_Scope]:
+        """What is followed in this namespace, or in all."""
+        yield from _always(namespace)
+        every = self._store.resources.backends.values()
+        backends = [one for one in every if namespace in (None, one.namespace)]
+        has_own = namespace in (None, self._configuration.namespace)
+        yield from _needed(backends, namespace, self._gateway_service if has_own else "")
+
     async def _follow(self, client: Client, scope: _Scope, freshness: Freshness) -> None:
         following = watching.follow(
             client,
             scope.kind,
-            scope.namespace or self._namespace,
+            scope.namespace,
             scope.labels,
             f"metadata.name={scope.name}" if scope.name else "",
             freshness=freshness,
@@ -199,28 +216,32 @@ class KubernetesSource:
     def _take(self, scope: _Scope, change: Change) -> bool:
         """Hold what was told; whether anything changed."""
         if not scope.name or not isinstance(change, Replaced):
-            return self._store.take(scope.kind, scope.namespace or self._namespace, change)
+            return self._store.take(scope.kind, scope.namespace, change)
         for value in change.objects:
             return self._store.put(value)
-        return self._store.remove(scope.kind, (self._namespace, scope.name))
+        assert scope.namespace is not None
+        return self._store.remove(scope.kind, (scope.namespace, scope.name))
 
 
-def _needed(backends: Iterable[LLMBackend], gateway_service: str) -> Iterator[_Scope]:
-    """What these backends name, and the gateways' own Service where it is beside them."""
+def _needed(backends: Iterable[LLMBackend], namespace: str | None, gateway_service: str) -> Iterator[_Scope]:
+    """What these backends of a namespace, or of all, name; and the gateways' own Service where it is there.
+
+    In all namespaces the slices of a Service's namesakes come along; decisions look by namespace.
+    """
     services, config_maps = {gateway_service} - {""}, set()
-    for spec in (backend.spec for backend in backends):
-        reference = spec.service_ref
+    for backend in backends:
+        reference, tls = backend.spec.service_ref, backend.spec.tls
         if reference and reference.routing is ServiceRouting.ENDPOINTS:
             services.add(reference.name)
-        if spec.tls and spec.tls.ca_ref:
-            config_maps.add(spec.tls.ca_ref.name)
+        if tls and tls.ca_ref:
+            config_maps.add((backend.namespace, tls.ca_ref.name))
     named = sorted(name for name in services if len(name) <= MOST_LABEL_CHARACTERS)
     if len(named) > MOST_SERVICES:
-        yield _Scope(kinds.ENDPOINT_SLICE, labels=SERVICE_NAME_LABEL)
+        yield _Scope(kinds.ENDPOINT_SLICE, namespace, labels=SERVICE_NAME_LABEL)
     elif named:
-        yield _Scope(kinds.ENDPOINT_SLICE, labels=f"{SERVICE_NAME_LABEL} in ({','.join(named)})")
-    for name in sorted(config_maps):
-        yield _Scope(kinds.CONFIG_MAP, name=name)
+        yield _Scope(kinds.ENDPOINT_SLICE, namespace, labels=f"{SERVICE_NAME_LABEL} in ({','.join(named)})")
+    for of_namespace, name in sorted(config_maps):
+        yield _Scope(kinds.CONFIG_MAP, of_namespace, name=name)
 
 
 def _problem(one: Invalid) -> Problem:

@@ -1,18 +1,21 @@
-"""Extraction: finding what a text says, as a word, a number or JSON."""
+"""Extraction: finding what a text says, as a word, a number, a date or JSON of a given form.
 
-import json
+Easy ones ask for one thing that stands in a line, Medium ones for a small record or a cell of a table; the
+Hard ones, in `extraction_hard`, for what must be gathered, joined and computed.
+"""
 
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
-from steelyard_profiler.answers import Check
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, LONG, Task, Templates
-from steelyard_profiler.probes.words import CITIES, JOBS, MONTHS, NAMES, NOUNS, THINGS
+from steelyard_profiler.probes import extraction_hard
+from steelyard_profiler.probes.extraction_hard import ONLY_JSON
+from steelyard_profiler.probes.words import CITIES, COLORS, JOBS, MONTHS, NAMES, NOUNS, THINGS
 
-ONLY_JSON = "Answer with the JSON only."
 PHONE = r"(?<!\d)\d{3}-\d{4}(?!\d)"
 ADDRESS = r"[\w.]+@[\w.]*\w"
 DATE = r"\d{4}-\d{2}-\d{2}"
+CODE = r"(?<![A-Z0-9])[A-Z]{2}-?\d{4}(?!\d)"
 
 
 def phone_number(draws: Draws) -> Task:
@@ -31,9 +34,9 @@ def mail_address(draws: Draws) -> Task:
 def home_town(draws: Draws) -> Task:
     name, city, job = draws.pick(NAMES), draws.pick(CITIES), draws.pick(JOBS)
     text = f"{name} lives in {city} and works as a {job}."
-    asked, right, options = draws.pick((("city", city, CITIES), ("job", job, JOBS)))
+    asked, right = draws.pick((("city", city), ("job", job)))
     question = f"{text} What is {name}'s {asked}? Answer with one word."
-    return Task(question, answers.choice(right, options))
+    return Task(question, answers.choice(right, (name, city, job), given=(name,)), chance=1 / 3)
 
 
 def price_of_one(draws: Draws) -> Task:
@@ -49,6 +52,41 @@ def month_named(draws: Draws) -> Task:
     return Task(
         f"{text} In which month did {name} move? Answer with one word.", answers.choice(month, MONTHS)
     )
+
+
+def code_of_order(draws: Draws) -> Task:
+    code = f"{draws.pick('ABCDEFG')}{draws.pick('KLMNPQR')}-{draws.between(1000, 9999)}"
+    name, thing = draws.pick(NAMES), draws.pick(THINGS)
+    text = f"Dear {name}, your {thing} were sent today. The order number is {code}. Thank you!"
+    return Task(f"{text} What is the order number in this letter?", answers.match(code, CODE))
+
+
+def field_of_form(draws: Draws) -> Task:
+    name, city, job, color = draws.pick(NAMES), draws.pick(CITIES), draws.pick(JOBS), draws.pick(COLORS)
+    lines = draws.shuffled([f"Name: {name}", f"City: {city}", f"Job: {job}", f"Color: {color}"])
+    asked, right = draws.pick((("city", city), ("job", job), ("color", color), ("name", name)))
+    question = "\n".join([*lines, "", f"What is the {asked} in this form? Answer with one word."])
+    given = () if asked == "name" else (name,)
+    return Task(question, answers.choice(right, (name, city, job, color), given), chance=1 / 4)
+
+
+def color_of_thing(draws: Draws) -> Task:
+    name, (one, two) = draws.pick(NAMES), draws.sample(COLORS, 2)
+    first, second = draws.sample(("car", "house", "coat", "boat", "door", "hat", "chair"), 2)
+    asked, right = draws.pick(((first, one), (second, two)))
+    text = f"{name} has a {one} {first} and a {two} {second}."
+    return Task(
+        f"{text} What color is the {asked}? Answer with one word.",
+        answers.choice(right, (one, two)),
+        chance=1 / 2,
+    )
+
+
+def sender_of_letter(draws: Draws) -> Task:
+    (reader, writer), city = draws.sample(NAMES, 2), draws.pick(CITIES)
+    text = f"Dear {reader}, the weather in {city} is fine. See you soon. Yours, {writer}"
+    question = f"{text}\n\nWho wrote this letter? Answer with one name."
+    return Task(question, answers.choice(writer, (reader, writer), claim="wrote"), chance=1 / 2)
 
 
 def one_record(draws: Draws) -> Task:
@@ -99,100 +137,102 @@ def corrected_order(draws: Draws) -> Task:
     return Task(question, answers.json_of(expected), LINE)
 
 
-def _sales(draws: Draws) -> tuple[list[str], list[tuple[str, str, int, int]], str]:
-    """Names, lines of sales (name, thing, count, price) and the text that tells them."""
-    names, things = draws.sample(NAMES, 2), draws.sample(THINGS, 2)
-    lines = [
-        (names[at % 2], draws.pick(things), draws.between(3, 19), draws.between(2, 12)) for at in range(7)
-    ]
-    told = " ".join(
-        draws.pick(
-            (
-                f"{name} sold {count} {thing} at {price} each.",
-                f"At {price} apiece, {count} {thing} went to a customer of {name}.",
-            )
+def record_with_nothing(draws: Draws) -> Task:
+    name, city, job = draws.pick(NAMES), draws.pick(CITIES), draws.pick(JOBS)
+    told, record = draws.pick(
+        (
+            (f"{name} comes from {city}.", {"name": name, "city": city, "job": None}),
+            (f"{name} works as a {job}.", {"name": name, "city": None, "job": job}),
         )
-        for name, thing, count, price in lines
     )
-    return names, lines, told
-
-
-def totals_by_person(draws: Draws) -> Task:
-    names, lines, told = _sales(draws)
-    totals = {name: sum(count * price for who, _, count, price in lines if who == name) for name in names}
-    ranked = sorted(names, key=lambda name: (-totals[name], name))
     question = (
-        f"{told} Write a JSON list with one object for each seller, the highest total of money first, with "
-        f'the keys "name", "total" and "sales", where "sales" is the number of sales. {ONLY_JSON}'
+        f'{told} Write this as JSON with the keys "name", "city" and "job"; what is '
+        f"not said is null. {ONLY_JSON}"
     )
-    counts = {name: sum(who == name for who, *_ in lines) for name in names}
-    expected = [{"name": name, "total": totals[name], "sales": counts[name]} for name in ranked]
-    return Task(question, answers.json_of(expected), LONG)
+    return Task(question, answers.json_of(record), LINE)
 
 
-def grouped_by_thing(draws: Draws) -> Task:
-    _, lines, told = _sales(draws)
-    least = draws.between(5, 8)
-    kept = [line for line in lines if line[2] >= least]
-    things = sorted({thing for _, thing, _, _ in kept})
-    expected = {
-        thing: {
-            "sellers": sorted({who for who, what, _, _ in kept if what == thing}),
-            "count": sum(count for _, what, count, _ in kept if what == thing),
-        }
-        for thing in things
-    }
+def nested_record(draws: Draws) -> Task:
+    name, city, job = draws.pick(NAMES), draws.pick(CITIES), draws.pick(JOBS)
+    number, street = draws.between(2, 98), draws.pick(NOUNS).capitalize()
+    told = f"{name} is a {job} and lives at {number} {street} Street in {city}."
     question = (
-        f"{told} Leave out every sale of fewer than {least} pieces. Write a JSON object with one key for "
-        'each thing sold; each value is an object with "sellers", a list of names in alphabetical order '
-        f'without repetition, and "count", the number of pieces in all. {ONLY_JSON}'
+        f'{told} Write this as JSON: an object with "name", "job" and "address", where '
+        '"address" is an object '
+        f'with "number", "street" and "city". {ONLY_JSON}'
     )
-    return Task(question, answers.json_of(expected), LONG)
+    address = {"number": number, "street": f"{street} Street", "city": city}
+    short = {**address, "street": street}
+    right = {"name": name, "job": job, "address": address}
+    return Task(question, _either(right, {**right, "address": short}), LONG)
 
 
-def dearest_sale(draws: Draws) -> Task:
-    _, lines, told = _sales(draws)
-    while len({count * price for _, _, count, price in lines}) < len(lines):
-        _, lines, told = _sales(draws)
-    ranked = sorted(lines, key=lambda line: -line[2] * line[3])
-    at = draws.between(1, 3)
-    name, thing, count, price = ranked[at]
-    place = ("", "second", "third", "fourth")[at]
+def _either(example: object, other: object) -> answers.Check:
+    """JSON that says one thing or the other, which the question leaves open."""
+    return answers.Check(
+        lambda answer: any(answers.same_json(answers.json_value(answer), one) for one in (example, other)),
+        answers.json_of(example).example,
+    )
+
+
+def highest_row(draws: Draws) -> Task:
+    names, counts = draws.sample(NAMES, 5), draws.sample(range(11, 99), 5)
+    rows = "\n".join(f"{name},{count}" for name, count in zip(names, counts, strict=True))
+    word, right = draws.pick((("most", max(counts)), ("fewest", min(counts))))
+    question = f"name,points\n{rows}\n\nWho has the {word} points? Answer with one name only."
+    return Task(question, answers.choice(names[counts.index(right)], names), chance=1 / 5)
+
+
+def rows_of_city(draws: Draws) -> Task:
+    names, (here, there) = draws.sample(NAMES, 6), draws.sample(CITIES, 2)
+    homes = draws.shuffled([here, here, here, there, there, there])
+    rows = "\n".join(f"| {name} | {home} |" for name, home in zip(names, homes, strict=True))
+    right = [name for name, home in zip(names, homes, strict=True) if home == here]
     question = (
-        f"{told} Take the sale that brought in the {place} largest amount of money. Write it as JSON with "
-        f'the keys "name", "thing", "count" and "amount". {ONLY_JSON}'
+        f"| name | city |\n|---|---|\n{rows}\n\nWrite the names of all who live in {here}, "
+        "in the order of the "
+        f"table, as a JSON list. {ONLY_JSON}"
     )
-    expected = {"name": name, "thing": thing, "count": count, "amount": count * price}
-    return Task(question, answers.json_of(expected), LONG)
+    return Task(question, answers.json_of(right), LINE)
 
 
-def changed_bookings(draws: Draws) -> Task:
-    names, rooms = draws.sample(NAMES, 5), draws.sample(range(101, 140), 7)
-    booked = dict(zip(names, rooms, strict=False))
-    told = [f"{name} books room {room}." for name, room in booked.items()]
-    one, two, three, four = draws.sample(names, 4)
-    booked[one], booked[two] = booked[two], booked[one]
-    told.append(f"{one} and {two} exchange their rooms.")
-    booked[three] = rooms[5]
-    told.append(f"{three} moves to room {rooms[5]}, and {four} cancels.")
-    freed = booked.pop(four)
-    told.append(f"{one} takes the room that {four} had.")
-    booked[one] = freed
-    question = (
-        f"{' '.join(told)} Write the bookings as they are at the end as a JSON object: room number as key, "
-        f"guest's name as value, ordered by room number. {ONLY_JSON}"
+def time_of_day(draws: Draws) -> Task:
+    (one, two), (home, away) = draws.sample(range(61, 719), 2), draws.sample(CITIES, 2)
+    half = draws.pick(("am", "pm"))
+    told = (
+        f"The bus leaves {home} at {one // 60}:{one % 60:02} am and arrives in {away} at "
+        f"{two // 60}:{two % 60:02} pm."
     )
-    expected = [[str(room), name] for room, name in sorted((room, name) for name, room in booked.items())]
-
-    def check(answer: str) -> bool:
-        found = answers.json_value(answer)
-        return isinstance(found, dict) and [list(pair) for pair in found.items()] == expected
-
-    return Task(question, Check(check, json.dumps(dict(expected))), LONG)
+    asked, right = ("leave", one) if half == "am" else ("arrive", two + 720)
+    question = f"{told} When does it {asked}? Answer with the time of 24 hours in the form HH:MM only."
+    if half == "am":
+        return Task(question, answers.clock(right // 60, right % 60))
+    return Task(question, answers.match(f"{right // 60}:{right % 60:02}", r"\d{1,2}:\d\d"))
 
 
 TEMPLATES: Templates = {
-    Level.EASY: (phone_number, home_town, mail_address, price_of_one, month_named),
-    Level.MEDIUM: (one_record, row_of_table, iso_date, named_people, corrected_order),
-    Level.HARD: (totals_by_person, grouped_by_thing, dearest_sale, changed_bookings),
+    Level.EASY: (
+        phone_number,
+        home_town,
+        mail_address,
+        price_of_one,
+        month_named,
+        field_of_form,
+        color_of_thing,
+        sender_of_letter,
+        code_of_order,
+    ),
+    Level.MEDIUM: (
+        one_record,
+        row_of_table,
+        iso_date,
+        named_people,
+        highest_row,
+        record_with_nothing,
+        rows_of_city,
+        time_of_day,
+        corrected_order,
+        nested_record,
+    ),
+    Level.HARD: extraction_hard.HARD,
 }

@@ -1,23 +1,42 @@
-"""Instruction: does the answer keep to what was asked of its form."""
+"""Instruction: does the answer keep to what was asked of its form: length, case, letters, format, order.
 
-import json
+Easy ones ask for one thing, Medium ones for two or three; the Hard ones, which combine several, are in
+`instruction_hard`. Nothing here judges what an answer means.
+"""
+
 import re
 
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
 from steelyard_profiler.answers import Check
 from steelyard_profiler.draws import Draws
-from steelyard_profiler.probe import LINE, LONG, Task, Templates
-from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, NAMES, NOUNS
+from steelyard_profiler.probe import LINE, Task, Templates
+from steelyard_profiler.probes import instruction_hard
+from steelyard_profiler.probes.prose import is_prose, sentences
+from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, NAMES, NOUNS, THINGS
 
-_SENTENCES = re.compile(r"[.!?]+(?:\s+|$)")
+_ADJECTIVES = (
+    "small",
+    "old",
+    "young",
+    "heavy",
+    "quiet",
+    "fast",
+    "happy",
+    "hungry",
+    "brown",
+    "tired",
+    "famous",
+    "wild",
+)
 
 
-def repeat_word(draws: Draws) -> Task:
-    word = draws.pick(NOUNS)
-    return Task(
-        f"Repeat this word: {word}", Check(lambda answer: answers.is_text(answer.lower(), word), word)
-    )
+def repeat_sentence(draws: Draws) -> Task:
+    adjective, animal = draws.pick(_ADJECTIVES), draws.pick(ANIMALS)
+    sentence = f"The {adjective} {animal} {draws.pick(('sleeps', 'lives', 'waits'))} in {draws.pick(CITIES)}."
+    lower = sentence.lower().rstrip(".")
+    check = Check(lambda answer: answers.is_text(answer.lower(), lower), sentence)
+    return Task(f"Repeat this sentence: {sentence}", check)
 
 
 def one_from_list(draws: Draws) -> Task:
@@ -32,45 +51,90 @@ def one_from_list(draws: Draws) -> Task:
 
 def capital_letters(draws: Draws) -> Task:
     word = draws.pick(NOUNS)
-    question = f"Write this word in capital letters, and nothing else: {word}"
-    return Task(question, answers.text(word.upper()))
+    asked = draws.pick(
+        (
+            "Write this word in capital letters, and nothing else",
+            "Put this word in upper case",
+            "Write this in capitals",
+        )
+    )
+    return Task(f"{asked}: {word}", answers.text(word.upper()))
 
 
 def short_sentence(draws: Draws) -> Task:
     word = draws.pick(NOUNS)
-    question = f'Write one short sentence with the word "{word}" in it.'
+    asked = draws.pick(("Write", "Make", "Give me", "Invent"))
+    question = f'{asked} one short sentence with the word "{word}" in it.'
 
     def check(answer: str) -> bool:
         found = [said.lower() for said in answers.words(answer)]
-        return word in found and len(found) <= 20 and _sentences(answer) == 1
+        return word in found and 3 <= len(found) <= 20 and is_prose(answer) and sentences(answer) == 1
 
     return Task(question, Check(check, f"The {word} is here."), LINE)
 
 
 def say_only(draws: Draws) -> Task:
-    word = draws.pick(("yes", "no", "hello", "thanks", "stop", "go"))
-    check = Check(lambda answer: answers.is_text(answer.lower().rstrip("!"), word), word)
-    return Task(f"Say only the word {word}.", check)
+    word, name = (
+        draws.pick(("Hello", "Thanks", "Goodbye", "Welcome", "Sorry", "Bravo", "Please", "Maybe")),
+        draws.pick(NAMES),
+    )
+
+    def check(answer: str) -> bool:
+        return answers.words(answer.lower()) == [word.lower(), name.lower()] and sentences(answer) == 1
+
+    return Task(f"Say only this: {word} {name}", Check(check, f"{word} {name}"))
 
 
 def ask_question(draws: Draws) -> Task:
-    topic = draws.pick(ANIMALS)
+    topic = draws.pick((*NOUNS, *CITIES))
 
     def check(answer: str) -> bool:
-        said = answers.body(answer)
-        return topic in said.lower() and said.endswith("?") and _sentences(answer) == 1
+        found = answers.words(answer.lower())
+        return (
+            any(word.startswith(topic.lower()) for word in found)
+            and answers.body(answer).endswith("?")
+            and 3 <= len(found) <= 25
+            and sentences(answer) == 1
+        )
 
-    return Task(f"Write one question about a {topic}.", Check(check, f"Where is the {topic}?"))
+    about = topic if topic in CITIES else f"the word {topic}"
+    asked = draws.pick(("Write a question about", "Write one short question about", "Ask one question about"))
+    return Task(f"{asked} {about}.", Check(check, f"Where is {topic}?"), LINE)
 
 
 def begin_with(draws: Draws) -> Task:
-    name = draws.pick(NAMES)
-    question = f'Write one sentence about a garden. Its first word must be "{name}".'
+    name, place = (
+        draws.pick(NAMES),
+        draws.pick(("garden", "river", "school", "market", "bridge", "forest", "kitchen", "harbor")),
+    )
+    question = f'Write one sentence about a {place}. Its first word must be "{name}".'
 
     def check(answer: str) -> bool:
-        return answers.words(answer)[:1] == [name] and _sentences(answer) == 1
+        return answers.words(answer)[:1] == [name] and is_prose(answer) and sentences(answer) == 1
 
-    return Task(question, Check(check, f"{name} has a garden."), LINE)
+    return Task(question, Check(check, f"{name} likes the {place}."), LINE)
+
+
+def both_words(draws: Draws) -> Task:
+    one, two = draws.pick(NAMES), draws.pick(NOUNS)
+    question = f"Write one sentence with the words {one} and {two} in it."
+
+    def check(answer: str) -> bool:
+        found = {said.lower() for said in answers.words(answer)}
+        return {one.lower(), two} <= found and is_prose(answer) and sentences(answer) == 1
+
+    return Task(question, Check(check, f"{one} has a {two}."), LINE)
+
+
+def end_with(draws: Draws) -> Task:
+    name, word = draws.pick(NAMES), draws.pick(NOUNS)
+    question = f'Write one short sentence about {name}. Its last word must be "{word}".'
+
+    def check(answer: str) -> bool:
+        found = [said.lower() for said in answers.words(answer)]
+        return found[-1:] == [word] and name.lower() in found and is_prose(answer) and sentences(answer) == 1
+
+    return Task(question, Check(check, f"{name} found a {word}."), LINE)
 
 
 def repeat_times(draws: Draws) -> Task:
@@ -104,158 +168,118 @@ def count_down(draws: Draws) -> Task:
         "separated by dashes, and nothing else."
     )
     numbers = [str(start - step * n) for n in range(count)]
-    return Task(question, answers.listed(numbers, "-"), LINE)
+    right = answers.listed(numbers, "-")
+    return Task(
+        question, Check(lambda answer: right.passes(re.sub("[–—]", "-", answer)), "-".join(numbers)), LINE
+    )
 
 
 def exact_words(draws: Draws) -> Task:
-    count, topic = draws.between(6, 9), draws.pick(ANIMALS)
-    question = f"Write one sentence of exactly {count} words about a {topic}."
+    count, topic, place = draws.between(6, 9), draws.pick(ANIMALS), draws.pick(CITIES)
+    question = f"Write one sentence of exactly {count} words about a {topic} in {place}."
 
     def check(answer: str) -> bool:
         found = [word.lower() for word in answers.words(answer)]
-        return len(found) == count and _sentences(answer) == 1 and bool({topic, f"{topic}s"} & set(found))
-
-    return Task(question, Check(check, " ".join(["The"] * (count - 1) + [topic])), LINE)
-
-
-def avoided_letter(draws: Draws) -> Task:
-    letter, count = draws.pick("tnrs"), draws.between(8, 11)
-    first, last = ("Every", "away") if letter in "tns" else ("Two", "sea")
-    question = (
-        f'Write one sentence of exactly {count} words about ships. It begins with the word "{first}", '
-        f'ends with the word "{last}", and contains no letter "{letter}" at all, neither small nor capital.'
-    )
-
-    def check(answer: str) -> bool:
-        found = answers.words(answer)
-        ends = (found[0], found[-1].lower()) == (first, last) if found else False
         return (
-            ends
-            and len(found) == count
-            and letter not in answers.body(answer).lower()
-            and _sentences(answer) == 1
+            len(found) == count
+            and sentences(answer) == 1
+            and is_prose(answer)
+            and bool({topic, f"{topic}s"} & set(found))
+            and place.lower() in found
         )
 
-    return Task(question, Check(check, " ".join([first, *["a"] * (count - 2), last])), LINE)
+    added = ("", " now", " right now", " all the time")[count - 6]
+    return Task(question, Check(check, f"One {topic} lives alone in {place}{added}."), LINE)
 
 
-def first_letters(draws: Draws) -> Task:
-    word, count = draws.pick([noun for noun in NOUNS if len(noun) == 6]), draws.between(4, 5)
+def bullet_points(draws: Draws) -> Task:
+    listed, count = draws.sample(THINGS, 5), draws.between(3, 4)
     question = (
-        f"Write {len(word)} lines about the night. Each line has exactly {count} words. The first letters "
-        f'of the lines, read from top to bottom, spell "{word}". No word may occur twice in the whole text. '
-        "Write only the lines."
+        f"Write the first {count} of these things as a list: {', '.join(listed)}. Each stands on a line of "
+        'its own that begins with "- ", and there is no other text.'
     )
+    expected = [f"- {thing}" for thing in listed[:count]]
 
     def check(answer: str) -> bool:
-        lines = [answers.words(line) for line in answers.body(answer).splitlines() if line.strip()]
-        every = [found.lower() for line in lines for found in line]
-        return (
-            [len(line) for line in lines] == [count] * len(word)
-            and "".join(line[0][0] for line in lines).lower() == word
-            and len(set(every)) == len(every)
-        )
+        lines = [line.strip().rstrip(".,;") for line in answers.body(answer).splitlines() if line.strip()]
+        return [line.lower() for line in lines] == expected
 
-    return Task(
-        question,
-        Check(
-            check,
-            "\n".join(
-                " ".join(f"{letter}{'abcdef'[at]}{'mnopq'[n]}" for n in range(count))
-                for at, letter in enumerate(word)
-            ),
-        ),
-        LONG,
-    )
+    return Task(question, Check(check, "\n".join(expected)), LINE)
 
 
-def alternating_letters(draws: Draws) -> Task:
-    word, name = draws.pick([noun for noun in NOUNS if len(noun) == 6]), draws.pick(CITIES)
-    letters = (word + name.lower())[::-1]
-    expected = "".join(letter.upper() if at % 3 == 0 else letter for at, letter in enumerate(letters))
+def hyphenated_title(draws: Draws) -> Task:
+    listed = draws.sample(NOUNS, 4)
     question = (
-        f'Join the words "{word}" and "{name.lower()}" without a space, write all letters in reverse order, '
-        "and make the 1st, 4th, 7th, 10th and so on of the result capital, the others small. "
-        "Write only the result."
+        f"Join these words with hyphens and begin each with a capital letter: {' '.join(listed)}. "
+        "Write nothing else."
     )
-    return Task(question, answers.text(expected))
+    return Task(question, answers.text("-".join(word.capitalize() for word in listed)))
 
 
-def filtered_and_sorted(draws: Draws) -> Task:
-    listed = draws.sample(NOUNS + ANIMALS + COLORS, 10)
-    letter = draws.pick("aeo")
-    kept = sorted((word for word in listed if letter not in word), key=lambda word: (-len(word), word))
-    while len(kept) < 3:
-        listed = draws.sample(NOUNS + ANIMALS + COLORS, 10)
-        kept = sorted((word for word in listed if letter not in word), key=lambda word: (-len(word), word))
+def between_marks(draws: Draws) -> Task:
+    word, (left, right) = draws.pick(NOUNS), draws.pick((("<<", ">>"), ("[[", "]]"), ("##", "##")))
+    count = draws.between(2, 3)
+    wanted = f"{left}{' '.join([word.upper()] * count)}{right}"
     question = (
-        f'From these words drop every word that contains the letter "{letter}": {", ".join(listed)}. '
-        "Order the others from the longest to the shortest, words of one length alphabetically. "
-        "Write each with its last letter as a capital, separated by semicolons, and write nothing else."
+        f'Write the word "{word}" {("twice", "three times")[count - 2]} in capital letters '
+        "with a space between, "
+        f"{left} directly before and {right} directly after the whole, and nothing else."
     )
-    expected = [word[:-1] + word[-1].upper() for word in kept]
-    return Task(
-        question,
-        Check(lambda answer: answers.items(answer, ";") == expected, "; ".join(expected)),
-        LONG,
-    )
+    return Task(question, answers.text(wanted))
 
 
-def constrained_object(draws: Draws) -> Task:
-    keys, total = draws.sample(NOUNS, 3), draws.between(31, 89)
-    topic = draws.pick(ANIMALS)
+def word_without_letter(draws: Draws) -> Task:
+    letter = draws.pick("aeiorn")
+    without = draws.pick([word for word in NOUNS if letter not in word])
+    listed = draws.shuffled([*draws.sample([word for word in NOUNS if letter in word], 3), without])
     question = (
-        f'Write a JSON object with exactly the keys "{keys[0]}", "{keys[1]}" and "{keys[2]}", in this order. '
-        "The first value is a list of three different prime numbers that add up to an odd number above "
-        f"{total}, in falling order. The second is the product of the list's first two numbers. The third "
-        f'is text of exactly five words about a {topic}, without the letter "e". Write only the JSON.'
+        f'Which of these words does not contain the letter "{letter}": {", ".join(listed)}? '
+        "Write that word in capital letters and nothing else."
     )
+    return Task(question, answers.text(without.upper()), chance=1 / 4)
+
+
+def numbered_lines(draws: Draws) -> Task:
+    listed = draws.sample(ANIMALS, 4)
+    ranked = sorted(listed)
+    question = (
+        f"Write these words one below the other in alphabetical order: {', '.join(listed)}. Number the lines "
+        '"1)", "2)" and so on, and write nothing else.'
+    )
+    expected = [f"{at}) {word}" for at, word in enumerate(ranked, 1)]
 
     def check(answer: str) -> bool:
-        found = answers.json_value(answer)
-        if not isinstance(found, dict) or list(found) != keys:
-            return False
-        primes, product, text = found.values()
-        return (
-            isinstance(primes, list)
-            and len(primes) == 3
-            and all(isinstance(number, int) and _is_prime(number) for number in primes)
-            and primes == sorted(set(primes), reverse=True)
-            and sum(primes) > total
-            and sum(primes) % 2 == 1
-            and product == primes[0] * primes[1]
-            and isinstance(text, str)
-            and len(answers.words(text)) == 5
-            and "e" not in text.lower()
-        )
+        lines = [
+            re.sub(r"\s+", " ", line.strip()) for line in answers.body(answer).splitlines() if line.strip()
+        ]
+        return [line.lower().rstrip(".,") for line in lines] == expected
 
-    return Task(
-        question,
-        Check(
-            check, json.dumps(dict(zip(keys, ([47, 43, 41], 2021, "a small animal runs away"), strict=True)))
-        ),
-        LONG,
-    )
-
-
-def _sentences(answer: str) -> int:
-    return len([part for part in _SENTENCES.split(answers.body(answer)) if part.strip(" \"'")])
-
-
-def _is_prime(number: int) -> bool:
-    return 1 < number < 10_000 and all(number % divisor for divisor in range(2, int(number**0.5) + 1))
+    return Task(question, Check(check, "\n".join(expected)), LINE)
 
 
 TEMPLATES: Templates = {
     Level.EASY: (
-        repeat_word,
+        repeat_sentence,
         ask_question,
         begin_with,
         say_only,
         short_sentence,
         capital_letters,
         one_from_list,
+        both_words,
+        end_with,
     ),
-    Level.MEDIUM: (repeat_times, alphabetical, exact_words, backwards_list, count_down),
-    Level.HARD: (avoided_letter, first_letters, alternating_letters, filtered_and_sorted, constrained_object),
+    Level.MEDIUM: (
+        repeat_times,
+        alphabetical,
+        exact_words,
+        bullet_points,
+        backwards_list,
+        count_down,
+        word_without_letter,
+        hyphenated_title,
+        between_marks,
+        numbered_lines,
+    ),
+    Level.HARD: instruction_hard.HARD,
 }

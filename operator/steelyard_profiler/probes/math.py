@@ -1,29 +1,58 @@
-"""Math: arithmetic, sequences, word problems and small equations with one whole number as the answer."""
+"""Math: arithmetic, sequences, word problems, units and small equations, answered by one number.
 
-from math import gcd
+Easy ones are of one step with small numbers, Medium ones of one step with larger numbers or of two steps; the
+Hard ones are in `math_hard`.
+"""
 
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, Task, Templates
+from steelyard_profiler.probes import math_hard
+from steelyard_profiler.probes.math_hard import ONLY
 from steelyard_profiler.probes.words import NAMES, THINGS
 
-ONLY = "Answer with the number only."
+_SMALL_UNITS = (
+    *(("minutes", "hours", 60, "min"), ("days", "weeks", 7, "d"), ("seconds", "minutes", 60, "s")),
+    *(("centimetres", "metres", 100, "cm"), ("grams", "kilograms", 1000, "g"), ("hours", "days", 24, "h")),
+    *(("millimetres", "centimetres", 10, "mm"), ("metres", "kilometres", 1000, "m")),
+)
+"""Small unit, large unit, how many make one, and the short name of the small one."""
 
 
 def sum_of_digits(draws: Draws) -> Task:
     a, b = draws.between(2, 9), draws.between(2, 9)
-    return Task(f"What is {a} + {b}? {ONLY}", answers.number(a + b, a, b))
+    asked = draws.pick(
+        (f"What is {a} + {b}?", f"Add {a} and {b}.", f"What is {a} plus {b}?", f"Calculate {a} + {b}.")
+    )
+    return Task(f"{asked} {ONLY}", answers.number(a + b, a, b))
 
 
 def small_difference(draws: Draws) -> Task:
-    b = draws.between(1, 8)
+    b = draws.between(1, 9)
     a = b + draws.between(1, 9)
-    return Task(f"What is {a} - {b}? {ONLY}", answers.number(a - b, a, b))
+    asked = draws.pick(
+        (f"What is {a} - {b}?", f"What is {a} minus {b}?", f"Subtract {b} from {a}.", f"Calculate {a} - {b}.")
+    )
+    return Task(f"{asked} {ONLY}", answers.number(a - b, a, b))
+
+
+def small_product(draws: Draws) -> Task:
+    a, b = draws.between(2, 9), draws.pick((2, 3, 4, 5, 10))
+    asked = draws.pick(
+        (
+            f"What is {a} times {b}?",
+            f"What is {a} * {b}?",
+            f"Multiply {a} by {b}.",
+            f"Calculate {a} * {b}.",
+            f"What is {a} multiplied by {b}?",
+        )
+    )
+    return Task(f"{asked} {ONLY}", answers.number(a * b, a, b))
 
 
 def next_in_sequence(draws: Draws) -> Task:
-    start, step = draws.between(1, 12), draws.pick((1, 2, 5))
+    start, step = draws.between(1, 40), draws.pick((1, 2, 3, 5, 10))
     shown = [start + step * n for n in range(4)]
     question = f"What number comes next: {', '.join(map(str, shown))}? {ONLY}"
     return Task(question, answers.number(start + step * 4, *shown))
@@ -35,12 +64,28 @@ def given_more(draws: Draws) -> Task:
     question = (
         f"{first} has {a} {thing}. {second} gives {first} {b} more. How many {thing} does {first} have now?"
     )
-    return Task(f"{question} {ONLY}", answers.number(a + b, a, b))
+    return Task(f"{question} {ONLY}", answers.number(a + b, a, b), LINE)
 
 
-def small_product(draws: Draws) -> Task:
-    a, b = draws.between(2, 9), draws.pick((2, 3, 5, 10))
-    return Task(f"What is {a} times {b}? {ONLY}", answers.number(a * b, a, b))
+def given_away(draws: Draws) -> Task:
+    name, thing, b = draws.pick(NAMES), draws.pick(THINGS), draws.between(2, 9)
+    a = b + draws.between(2, 9)
+    question = f"{name} has {a} {thing} and gives away {b} of them. How many {thing} does {name} have left?"
+    return Task(f"{question} {ONLY}", answers.number(a - b, a, b), LINE)
+
+
+def small_units(draws: Draws) -> Task:
+    (small, large, factor, unit), count = draws.pick(_SMALL_UNITS), draws.between(2, 15)
+    asked = draws.pick((f"How many {small} are in {count} {large}?", f"Convert {count} {large} to {small}."))
+    return Task(f"{asked} {ONLY}", answers.quantity(count * factor, unit, count))
+
+
+def largest_of_three(draws: Draws) -> Task:
+    shown = draws.sample(range(11, 99), 3)
+    word, right = draws.pick((("largest", max(shown)), ("smallest", min(shown))))
+    options = [str(number) for number in shown]
+    question = f"Which of these numbers is the {word}: {', '.join(options)}? {ONLY}"
+    return Task(question, answers.choice(str(right), options, claim=word), chance=1 / 3)
 
 
 def sum_of_hundreds(draws: Draws) -> Task:
@@ -71,68 +116,62 @@ def bought_and_paid(draws: Draws) -> Task:
         f"{name} buys {count} {thing} at {price} coins each and pays with {paid} coins. "
         f"How many coins does {name} get back? {ONLY}"
     )
-    return Task(question, answers.number(paid - count * price, count, price, paid))
+    return Task(question, answers.number(paid - count * price, count, price, paid), LINE)
 
 
 def linear_equation(draws: Draws) -> Task:
     x, a, b = draws.between(2, 15), draws.between(2, 9), draws.between(3, 40)
-    return Task(f"Solve for x: {a}x + {b} = {a * x + b}. {ONLY}", answers.number(x, a, b, a * x + b))
+    return Task(f"Solve for x: {a}x + {b} = {a * x + b}. {ONLY}", answers.number(x, a, b, a * x + b), LINE)
 
 
-def long_product(draws: Draws) -> Task:
-    a, b, c = draws.between(123, 987), draws.between(23, 98), draws.between(1234, 9876)
-    question = f"Compute {a} * {b} - {c}. {ONLY}"
-    return Task(question, answers.number(a * b - c, a, b, c), LINE)
-
-
-def remainder_of_power(draws: Draws) -> Task:
-    c, b = draws.pick((7, 11, 13, 17, 19, 23)), draws.between(11, 39)
-    a = draws.between(3, c - 2)
-    question = f"What is the remainder when {a} to the power of {b} is divided by {c}? {ONLY}"
-    return Task(question, answers.number(pow(a, b, c), a, b, c), LINE)
-
-
-def two_unknowns(draws: Draws) -> Task:
-    x, y = draws.between(3, 29), draws.between(3, 29)
-    a, b, c, d = (draws.between(2, 9) for _ in range(4))
-    first, second = a * x + b * y, c * x - d * y
+def packed_in_boxes(draws: Draws) -> Task:
+    name, thing, size = draws.pick(NAMES), draws.pick(THINGS), draws.between(6, 12)
+    full, left = draws.between(4, 12), draws.between(2, size - 1)
+    count = size * full + left
     question = (
-        f"Two whole numbers x and y satisfy {a}x + {b}y = {first} and {c}x - {d}y = {second}. "
-        f"What is 10x + 7y? {ONLY}"
+        f"{name} packs {count} {thing} into boxes of {size}. How many {thing} are left over when no "
+        f"further box can be filled? {ONLY}"
     )
-    return Task(question, answers.number(10 * x + 7 * y, a, b, c, d, first, second, 10, 7), LINE)
+    return Task(question, answers.number(left, count, size), LINE)
 
 
-def journey(draws: Draws) -> Task:
-    slow, fast = 6 * draws.between(5, 9), 6 * draws.between(10, 19)
-    hours, minutes, rest = draws.between(2, 4), 10 * draws.between(1, 5), 10 * draws.between(7, 14)
-    metres = 1000 * slow * (60 * hours + minutes) // 60 + 1000 * fast * rest // 60
-    question = (
-        f"A truck drives {hours} hours and {minutes} minutes at {slow} km/h, rests for 25 minutes, then "
-        f"drives {rest} minutes at {fast} km/h. How many metres has it driven? {ONLY}"
+def mean_of_three(draws: Draws) -> Task:
+    mean, one, two = draws.between(20, 70), draws.between(3, 17), draws.between(3, 17)
+    shown = draws.shuffled([mean - one, mean - two, mean + one + two])
+    question = f"What is the average of {shown[0]}, {shown[1]} and {shown[2]}? {ONLY}"
+    return Task(question, answers.number(mean, *shown))
+
+
+def mixed_units(draws: Draws) -> Task:
+    small, large, factor, unit = draws.pick(
+        tuple(row for row in _SMALL_UNITS if row[0] != "millimetres" and row[0] != "seconds")
     )
-    return Task(question, answers.number(metres, hours, minutes, slow, 25, rest, fast), LINE)
-
-
-def common_multiple(draws: Draws) -> Task:
-    a, b, c = draws.between(12, 39), draws.between(12, 39), draws.between(5, 9)
-    multiple = a * b // gcd(a, b)
-    question = (
-        f"Take the least common multiple of {a} and {b}, multiply it by {c}, and add the digits of the "
-        f"result. What is the sum of the digits? {ONLY}"
-    )
-    return Task(question, answers.number(sum(map(int, str(multiple * c))), a, b, c), LINE)
+    count, rest = draws.between(2, 9), draws.between(2, factor - 1)
+    question = f"How many {small} are {count} {large} and {rest} {small} together? {ONLY}"
+    return Task(question, answers.quantity(count * factor + rest, unit, count, rest), LINE)
 
 
 TEMPLATES: Templates = {
-    Level.EASY: (sum_of_digits, given_more, next_in_sequence, small_difference, small_product),
+    Level.EASY: (
+        sum_of_digits,
+        given_more,
+        next_in_sequence,
+        small_units,
+        small_difference,
+        given_away,
+        small_product,
+        largest_of_three,
+    ),
     Level.MEDIUM: (
         sum_of_hundreds,
-        two_by_one_product,
-        percentage,
-        order_of_operations,
         bought_and_paid,
         linear_equation,
+        mixed_units,
+        two_by_one_product,
+        packed_in_boxes,
+        percentage,
+        order_of_operations,
+        mean_of_three,
     ),
-    Level.HARD: (long_product, remainder_of_power, two_unknowns, journey, common_multiple),
+    Level.HARD: math_hard.HARD,
 }

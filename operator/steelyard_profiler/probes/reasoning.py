@@ -1,23 +1,38 @@
-"""Reasoning: order, days, deduction and keeping track, with one word or number as the answer."""
+"""Reasoning: order, sets, dates, deduction and keeping track, with one word, number or date as the answer.
 
-from collections.abc import Callable, Mapping
+Easy ones take one step, Medium ones three or four; the Hard ones are in `reasoning_hard`.
+"""
+
 from datetime import date, timedelta
-from itertools import pairwise, permutations, product
+from itertools import pairwise
 
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, Task, Templates
-from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, DAYS, JOBS, MONTHS, NAMES, THINGS
-
-ONE_NAME = "Answer with one name only."
-ONE_WORD = "Answer with one word only."
-ONE_NUMBER = "Answer with the number only."
+from steelyard_profiler.probes import reasoning_hard
+from steelyard_profiler.probes.reasoning_hard import ONE_NAME, ONE_NUMBER, ONE_WORD, closed
+from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, DAYS, JOBS, MONTHS, NAMES, NOUNS
 
 ROOMS = ("kitchen", "garden", "office", "library", "cellar", "attic")
 OWNED = ("piano", "bicycle", "boat", "camera", "telescope", "tractor")
+HELD = ("key", "ring", "coin", "letter", "stamp", "spoon", "pen", "watch")
+SIDES = ("north", "east", "south", "west")
+KINDS = ("blons", "trems", "vixes", "dorps", "glips", "snobs", "mirks", "folts", "zands", "pruks")
 
 _OPPOSITES = {"taller": "shorter", "older": "younger", "faster": "slower", "stronger": "weaker"}
+
+_ARGUMENTS = (
+    ("All {a} are {b}. All {b} are {c}.", "all {a} are {c}", True),
+    ("All {a} are {b}. No {b} are {c}.", "no {a} are {c}", True),
+    ("Some {a} are {b}. All {b} are {c}.", "some {a} are {c}", True),
+    ("No {a} are {b}. Some {c} are {b}.", "some {c} are not {a}", True),
+    ("All {a} are {b}. All {c} are {b}.", "all {a} are {c}", False),
+    ("All {a} are {b}. Some {b} are {c}.", "some {a} are {c}", False),
+    ("No {a} are {b}. No {b} are {c}.", "no {a} are {c}", False),
+    ("Some {a} are {b}. Some {b} are {c}.", "some {a} are {c}", False),
+)
+"""Two sentences, a third one, and whether it follows from them (Aristotle's figures)."""
 
 
 def one_of_two(draws: Draws) -> Task:
@@ -25,21 +40,19 @@ def one_of_two(draws: Draws) -> Task:
     word = draws.pick(tuple(_OPPOSITES))
     asked, right = draws.pick(((word, first), (_OPPOSITES[word], second)))
     question = f"{first} is {word} than {second}. Who is {asked}, {first} or {second}? {ONE_NAME}"
-    return Task(question, answers.choice(right, (first, second), claim=asked))
+    return closed(question, right, (first, second), claim=asked)
 
 
 def next_day(draws: Draws) -> Task:
-    at = draws.below(7)
+    what, every = draws.pick((("day of the week", DAYS), ("month", MONTHS)))
+    at = draws.below(len(every))
     side, step = draws.pick((("after", 1), ("before", -1)))
-    question = f"Which day of the week comes right {side} {DAYS[at]}? {ONE_WORD}"
-    return Task(question, answers.choice(DAYS[(at + step) % 7], DAYS, given=(DAYS[at],)))
+    question = f"Which {what} comes right {side} {every[at]}? {ONE_WORD}"
+    return Task(question, answers.choice(every[(at + step) % len(every)], every, (every[at],)))
 
 
 def thing_within_thing(draws: Draws) -> Task:
-    thing, holder = (
-        draws.pick(("key", "ring", "coin", "letter")),
-        draws.pick(("bag", "box", "basket", "drawer")),
-    )
+    thing, holder = draws.pick(HELD), draws.pick(("bag", "box", "basket", "drawer"))
     room = draws.pick(ROOMS)
     question = f"The {thing} is in the {holder}. The {holder} is in the {room}. In which room is the {thing}?"
     return Task(f"{question} {ONE_WORD}", answers.choice(room, ROOMS))
@@ -49,28 +62,45 @@ def member_owns(draws: Draws) -> Task:
     job, name, (owned, other) = draws.pick(JOBS), draws.pick(NAMES), draws.sample(OWNED, 2)
     told = [f"Every {job} in the town owns a {owned}.", f"{name} is a {job} in the town."]
     question = f"{' '.join(told)} Nobody owns a {other}. What does {name} own? Answer in a few words."
-    return Task(question, answers.choice(owned, OWNED, given=(other,)))
+    return closed(question, owned, (owned, other))
 
 
 def last_place(draws: Draws) -> Task:
-    name, (before, after) = draws.pick(NAMES), draws.sample(ROOMS, 2)
-    question = f"{name} was in the {before}. Then {name} went to the {after}. Where is {name} now? {ONE_WORD}"
-    return Task(question, answers.choice(after, ROOMS, given=(before,)))
+    name, rooms = draws.pick(NAMES), draws.sample(ROOMS, 3)
+    told = (
+        f"{name} was in the {rooms[0]}. Then {name} went to the {rooms[1]}, and after that to the {rooms[2]}."
+    )
+    return closed(f"{told} Where is {name} now? {ONE_WORD}", rooms[2], rooms)
 
 
 def odd_one_out(draws: Draws) -> Task:
-    many, one = draws.pick(((ANIMALS, COLORS), (COLORS, ANIMALS)))
+    many, one = draws.sample((ANIMALS, COLORS, CITIES, DAYS, MONTHS), 2)
     odd = draws.pick(one)
     listed = draws.shuffled([*draws.sample(many, 3), odd])
     question = f"Which one of these does not belong with the others: {', '.join(listed)}? {ONE_WORD}"
-    return Task(question, answers.choice(odd, listed))
+    return closed(question, odd, listed)
 
 
 def owner(draws: Draws) -> Task:
     names, animals = draws.sample(NAMES, 3), draws.sample(ANIMALS, 3)
-    told = ". ".join(f"{name} has a {animal}" for name, animal in zip(names, animals, strict=True))
+    told = ". ".join(f"{name} has {_a(animal)}" for name, animal in zip(names, animals, strict=True))
     at = draws.below(3)
-    return Task(f"{told}. Who has the {animals[at]}? {ONE_NAME}", answers.choice(names[at], names))
+    return closed(f"{told}. Who has the {animals[at]}? {ONE_NAME}", names[at], names)
+
+
+def place_in_line(draws: Draws) -> Task:
+    names = draws.sample(NAMES, 3)
+    word, at = draws.pick((("first", 0), ("last", 2)))
+    question = f"{names[0]} stands before {names[1]}, and {names[1]} stands before {names[2]}. Who is {word}?"
+    return closed(f"{question} {ONE_NAME}", names[at], names, claim=word)
+
+
+def is_in_the_bag(draws: Draws) -> Task:
+    held, right = draws.sample(HELD, 4), draws.pick(("yes", "no"))
+    told = f"In the bag are a {held[0]}, a {held[1]} and a {held[2]}, and nothing else."
+    asked = held[3] if right == "no" else held[draws.below(3)]
+    question = f"{told} Is there a {asked} in the bag? Answer with yes or no only."
+    return closed(question, right, ("yes", "no"))
 
 
 def rank_of_four(draws: Draws) -> Task:
@@ -78,13 +108,13 @@ def rank_of_four(draws: Draws) -> Task:
     told = draws.shuffled([f"{a} is older than {b}." for a, b in pairwise(ranked)])
     word, at = draws.pick((("oldest", 0), ("second oldest", 1), ("second youngest", 2), ("youngest", 3)))
     question = f"{' '.join(told)} Who is the {word} of the four? {ONE_NAME}"
-    return Task(question, answers.choice(ranked[at], ranked))
+    return closed(question, ranked[at], ranked, claim=word)
 
 
 def days_from(draws: Draws) -> Task:
     at, step = draws.below(7), 7 * draws.between(1, 5) + draws.between(1, 6)
     question = f"Today is {DAYS[at]}. Which day of the week is it in {step} days? {ONE_WORD}"
-    return Task(question, answers.choice(DAYS[(at + step) % 7], DAYS, given=(DAYS[at],)))
+    return Task(question, answers.choice(DAYS[(at + step) % 7], DAYS, (DAYS[at],)))
 
 
 def swapped_cups(draws: Draws) -> Task:
@@ -98,7 +128,7 @@ def swapped_cups(draws: Draws) -> Task:
     asked = draws.pick(things)
     start = ", ".join(f"the {thing} is in the {cup} cup" for thing, cup in zip(things, cups, strict=True))
     question = f"At first {start}. {' '.join(told)} In which cup is the {asked} now: left, middle or right?"
-    return Task(f"{question} {ONE_WORD}", answers.choice(place[asked], cups))
+    return closed(f"{question} {ONE_WORD}", place[asked], cups)
 
 
 def who_is_left(draws: Draws) -> Task:
@@ -115,7 +145,7 @@ def who_is_left(draws: Draws) -> Task:
         f"{', '.join(sorted(names))} are a {shown[0]}, a {shown[1]} and a {shown[2]}, in an unknown order. "
         f"{' '.join(told)} Who is the {jobs[at]}? {ONE_NAME}"
     )
-    return Task(question, answers.choice(names[at], names, claim=jobs[at]))
+    return closed(question, names[at], names, claim=jobs[at])
 
 
 def both_clubs(draws: Draws) -> Task:
@@ -129,146 +159,75 @@ def both_clubs(draws: Draws) -> Task:
     return Task(question, answers.number(both, pupils, chess, song, neither))
 
 
-def rank_of_seven(draws: Draws) -> Task:
-    ranked = draws.sample(NAMES, 7)
-    steps = [f"{a} finished right before {b}." for a, b in zip(ranked[::2], ranked[1::2], strict=False)]
-    links = [
-        f"{ranked[2]} finished two places after {ranked[0]}.",
-        f"{ranked[5]} finished two places after {ranked[3]}.",
-        f"{ranked[6]} finished three places after {ranked[3]}.",
-    ]
-    at = draws.between(1, 7)
+def in_both_lists(draws: Draws) -> Task:
+    words = draws.sample(NOUNS, 8)
+    first = draws.shuffled(words[:5])
+    second = draws.shuffled([*draws.sample(words[:5], 2), *words[5:]])
+    both = [word for word in first if word in second]
     question = (
-        f"Seven people ran a race and no two finished together. {' '.join(draws.shuffled(steps + links))} "
-        f"Who finished in place {at}? {ONE_NAME}"
+        f"List A: {', '.join(first)}. List B: {', '.join(second)}. Which two words are in both lists? Write "
+        "them in the order of list A, separated by a comma, and nothing else."
     )
-    return Task(question, answers.choice(ranked[at - 1], ranked), LINE)
+    return Task(question, answers.ordered(both, words))
 
 
-def moved_things(draws: Draws) -> Task:
-    boxes, things = draws.sample(COLORS, 4), draws.pick(THINGS)
-    held = {box: draws.between(5, 25) for box in boxes}
-    start, told = ", ".join(f"{count} in the {box} box" for box, count in held.items()), []
-    for _ in range(6):
-        source, target = draws.sample(boxes, 2)
-        if draws.below(3) == 0:
-            told.append(f"Then the {source} box and the {target} box swap their contents.")
-            held[source], held[target] = held[target], held[source]
-        elif held[source] > 1:
-            count = draws.between(1, held[source] - 1)
-            told.append(f"Then {count} are moved from the {source} box to the {target} box.")
-            held[source], held[target] = held[source] - count, held[target] + count
-    asked = draws.pick(boxes)
+def turned_about(draws: Draws) -> Task:
+    at = draws.below(4)
+    turns = [draws.pick((("right", 1), ("left", 3), ("round", 2))) for _ in range(4)]
+    end = (at + sum(step for _, step in turns)) % 4
+    told = ", then ".join(f"turns {word}" for word, _ in turns)
     question = (
-        f"There are {start}, all of them {things}. {' '.join(told)} "
-        f"How many {things} are in the {asked} box now? {ONE_NUMBER}"
+        f"{draws.pick(NAMES)} faces {SIDES[at]}, {told}. Left and right are quarter turns, "
+        "round is a half turn. "
+        f"Which way is that in the end: north, east, south or west? {ONE_WORD}"
     )
-    return Task(question, answers.number(held[asked]), LINE)
+    return closed(question, SIDES[end], SIDES)
 
 
-def weekday_of_date(draws: Draws) -> Task:
-    start = date(2030 + draws.below(3), draws.between(1, 12), draws.between(1, 28))
-    months, days = draws.between(2, 7), draws.between(11, 95)
-    years, month = divmod(start.month - 1 + months, 12)
-    end = date(start.year + years, month + 1, start.day) + timedelta(days=days)
-    today = DAYS[start.weekday()]
+def does_it_follow(draws: Draws) -> Task:
+    told, claim, follows = draws.pick(_ARGUMENTS)
+    named = dict(zip("abc", draws.sample(KINDS, 3), strict=True))
     question = (
-        f"{MONTHS[start.month - 1]} {start.day}, {start.year} is a {today}. Go {months} months ahead to "
-        f"the same day of the month, then {days} days further. Which day of the week is that? {ONE_WORD}"
+        f"{told.format(**named)} Does it follow for certain that {claim.format(**named)}? "
+        "Answer with yes or no only."
     )
-    return Task(question, answers.choice(DAYS[end.weekday()], DAYS, given=(today,)), LINE)
+    return closed(question, "yes" if follows else "no", ("yes", "no"))
 
 
-def truth_and_lies(draws: Draws) -> Task:
-    names = draws.sample(NAMES, 4)
-    while True:
-        says = [
-            (draws.below(2), draws.pick([n for n in range(4) if n != at]), draws.below(4)) for at in range(4)
-        ]
-        fits = [worlds for worlds in product((True, False), repeat=4) if _consistent(worlds, says)]
-        if len(fits) == 1 and 1 <= sum(fits[0]) <= 3:
-            break
-    told = " ".join(f"{names[at]} says: {_claim(names, at, *says[at])}" for at in range(4))
-    count = sum(fits[0])
-    asked = draws.below(4)
-    question = (
-        f"{', '.join(names)} each either always tell the truth or always lie. {told} "
-        f"Is {names[asked]} a truth-teller or a liar? How many of the four tell the truth? "
-        "Answer in the form word, number: for example liar, 3"
-    )
-    right = f"{'truth-teller' if fits[0][asked] else 'liar'}, {count}"
-    return Task(question, answers.match(right, r"(?:truth-teller|liar), ?[0-4]"), LINE)
+def date_after(draws: Draws) -> Task:
+    start = date(draws.between(2021, 2029), draws.between(1, 12), draws.between(12, 28))
+    end = start + timedelta(days=draws.between(20, 45))
+    told = f"{MONTHS[start.month - 1]} {start.day}, {start.year}"
+    question = f"Which date is {(end - start).days} days after {told}? Answer with month and day only."
+    return Task(question, answers.day(end.month, end.day, (start.month, start.day)), LINE)
 
 
-def _consistent(world: tuple[bool, ...], says: list[tuple[int, int, int]]) -> bool:
-    return all(world[at] is _holds(world, at, *said) for at, said in enumerate(says))
-
-
-def _holds(world: tuple[bool, ...], at: int, kind: int, other: int, count: int) -> bool:
-    return world[other] is not world[at] if kind else sum(world) == count
-
-
-def _claim(names: list[str], at: int, kind: int, other: int, count: int) -> str:
-    if kind:
-        return f'"{names[other]} and I are of different kinds."'
-    return f'"Exactly {count} of the four of us tell the truth."'
-
-
-def row_of_guests(draws: Draws) -> Task:
-    guests, cities = draws.sample(NAMES, 5), draws.sample(CITIES, 5)
-    worlds = [
-        dict(zip((*people, *homes), (*range(5), *range(5)), strict=True))
-        for people in permutations(guests)
-        for homes in permutations(cities)
-    ]
-    told, tries = [], 0
-    while len(worlds) > 1:
-        words, holds = _seating_clue(draws, guests, cities)
-        left = [world for world in worlds if holds(world)]
-        tries += 1
-        if len(left) * 2 <= len(worlds) or (tries > 40 and len(left) < len(worlds)):
-            told.append(words)
-            worlds = left
-    at = draws.below(5)
-    question = (
-        f"Five guests ({', '.join(sorted(guests))}) from five cities ({', '.join(sorted(cities))}) "
-        f"sit in a row. {' '.join(told)} Who comes from {cities[at]}? {ONE_NAME}"
-    )
-    return Task(question, answers.choice(guests[at], guests), LINE)
-
-
-def _seating_clue(
-    draws: Draws, guests: list[str], cities: list[str]
-) -> tuple[str, Callable[[Mapping[str, int]], bool]]:
-    """A sentence that is true when guest n of the list has seat n and comes from city n."""
-    at, other = draws.sample(range(5), 2)
-    low, high = min(at, other), max(at, other)
-    left, right = draws.pick((guests, cities))[low], draws.pick((guests, cities))[high]
-    match draws.below(3):
-        case 0:
-            return (
-                f"{guests[at]} does not come from {cities[other]}.",
-                lambda seat: seat[guests[at]] != seat[cities[other]],
-            )
-        case 1 if high == low + 1:
-            return (
-                f"{_guest(left, cities)} sits directly left of {_guest(right, cities, inside=True)}.",
-                lambda seat: seat[left] + 1 == seat[right],
-            )
-        case _:
-            return (
-                f"{_guest(left, cities)} sits somewhere to the left of {_guest(right, cities, inside=True)}.",
-                lambda seat: seat[left] < seat[right],
-            )
-
-
-def _guest(name: str, cities: list[str], *, inside: bool = False) -> str:
-    the = "the" if inside else "The"
-    return f"{the} guest from {name}" if name in cities else name
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 TEMPLATES: Templates = {
-    Level.EASY: (thing_within_thing, one_of_two, member_owns, next_day, last_place, odd_one_out, owner),
-    Level.MEDIUM: (rank_of_four, days_from, swapped_cups, who_is_left, both_clubs),
-    Level.HARD: (rank_of_seven, moved_things, weekday_of_date, truth_and_lies, row_of_guests),
+    Level.EASY: (
+        thing_within_thing,
+        one_of_two,
+        member_owns,
+        next_day,
+        last_place,
+        odd_one_out,
+        owner,
+        is_in_the_bag,
+        place_in_line,
+    ),
+    Level.MEDIUM: (
+        rank_of_four,
+        days_from,
+        swapped_cups,
+        who_is_left,
+        both_clubs,
+        in_both_lists,
+        turned_about,
+        does_it_follow,
+        date_after,
+    ),
+    Level.HARD: reasoning_hard.HARD,
 }

@@ -59,8 +59,8 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
     "an unknown field far from any name": (
         PROFILE.replace("model: m", "model: m, zzz: 1"),
         [
-            "5: spec.zzz: unknown field; known are suite, seed, refresh, limits, job, backendRef, model "
-            "and suspend"
+            "5: spec.zzz: unknown field; known are suite, seed, load, refresh, limits, job, backendRef, "
+            "model, priors and suspend"
         ],
     ),
     "a field in snake case": (
@@ -150,7 +150,8 @@ BAD: dict[str, tuple[str | bytes, list[str]]] = {
         POLICY + "  require: {capabilities: [tool]}\n",
         [
             "7: spec.require.capabilities[0]: must be chat, completions, embeddings, vision, tools, "
-            'jsonSchema, reasoning, rerank, audio or images, got "tool"; did you mean `tools`?'
+            "jsonSchema, jsonMode, reasoning, rerank, audio, images, logprobs or systemPrompt, "
+            'got "tool"; did you mean `tools`?'
         ],
     ),
     "a time without a zone": (

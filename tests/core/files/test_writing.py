@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from steelyard.api.meta import Condition, ConditionStatus, ObjectMeta
-from steelyard.api.profile import ModelProfile, ModelProfileStatus, Run
+from steelyard.api.profile import Category, ModelProfile, ModelProfileStatus, Prior, Run
 from steelyard.files import reading, writing
 from steelyard.files.problems import FilesError
 
@@ -231,3 +231,45 @@ def test_text_is_read_again_as_the_same_text(text: str, tmp_path: Path) -> None:
     [document] = reading.read_documents(tmp_path / "modelprofile-p.yaml")
 
     assert document.value["spec"]["model"] == text
+
+
+PRIOR = Prior(category=Category.MATH, score_percent=51, samples=50, source="a board, 2026-11")
+TOLD = "priors:\n  - category: Math\n    scorePercent: 51\n    samples: 50\n    source: a board, 2026-11\n"
+
+PLACES = {
+    "a new field in block style": (
+        HEAD + "metadata: {name: p}\nspec:\n  backendRef: {name: b}\n  model: m  # ours\n# end\nstatus: {}\n",
+        HEAD
+        + "metadata: {name: p}\nspec:\n  backendRef: {name: b}\n  model: m  # ours\n  "
+        + TOLD
+        + "# end\nstatus: {}\n",
+    ),
+    "a field that is there": (
+        HEAD + "metadata: {name: p}\nspec:\n  priors: []  # none\n  backendRef: {name: b}\n  model: m\n",
+        HEAD
+        + "metadata: {name: p}\nspec:\n  "
+        + TOLD.rstrip("\n")
+        + "  # none\n  backendRef: {name: b}\n  model: m\n",
+    ),
+    "a new field in flow style": (
+        HEAD + "metadata: {name: p}\n" + SPEC + "\n",
+        HEAD + "metadata: {name: p}\n" + SPEC[:-1] + ", priors: "
+        '[{"category": "Math", "scorePercent": 51, "samples": 50, "source": "a board, 2026-11"}]}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_a_field_of_the_spec_goes_to_its_place_and_nothing_else_changes(case: str, tmp_path: Path) -> None:
+    before, after = PLACES[case]
+    file = tmp_path / "a.yaml"
+    file.write_text(before)
+    loaded = reading.load(tmp_path)
+    [found] = loaded.resources.profiles.values()
+    spec = found.spec.model_copy(update={"priors": (PRIOR,)})
+    changed = found.model_copy(update={"spec": spec})
+
+    writing.write_field(loaded.place(found), changed, ("spec", "priors"))
+
+    assert file.read_text() == after
+    assert reading.load(tmp_path).resources.profiles["default", "p"].spec.priors == (PRIOR,)

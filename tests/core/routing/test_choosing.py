@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.resources import backend, measured, policy, resource_set
+from fakes.resources import backend, category, measured, policy, resource_set
 from steelyard.api.policy import Goal
 from steelyard.api.resources import AnyResource
 from steelyard.routing import explaining
@@ -34,6 +34,7 @@ PAIRS = st.fixed_dictionaries(
         "input_usd": st.sampled_from(("0", "0.1")),
         "cost": st.sampled_from((None, "Fixed", "PerUse")),
         "speed": st.sampled_from((20, 40, None)),
+        "failed": st.sampled_from((None, None, 0, 1, 3, 20)),
         "is_saturated": st.booleans(),
     }
 )
@@ -82,6 +83,10 @@ def fleet(pairs: list[dict[str, Any]], spec: dict[str, Any]) -> Table:
         model: dict[str, Any] = {"name": one["model"]}
         stated: dict[str, Any] = {"models": [model], "url": f"http://h{index}:1"}
         status: dict[str, Any] = {"performance": {}, "quality": quality(one)}
+        if one["failed"] is not None:
+            status["fingerprint"] = {"suite": "Standard/1", "seed": 1}
+            passed = [number % 40 >= one["failed"] for number in range(60)]
+            status["quality"] = {"categories": [category("Math", passed)]}
         if one["usd"] is not None:
             model["price"] = status["price"] = price
         if one["cost"] is not None:
@@ -163,7 +168,14 @@ def test_what_was_chosen_for_others_before_changes_no_conversation(
 
 
 def test_each_conversation_of_a_weighted_policy_stays_with_a_model_of_its_own_entry() -> None:
-    plain = {"percent": 90, "input_usd": "0", "cost": None, "speed": None, "is_saturated": False}
+    plain = {
+        "percent": 90,
+        "input_usd": "0",
+        "cost": None,
+        "speed": None,
+        "is_saturated": False,
+        "failed": None,
+    }
     dear = {**plain, "model": "m", "hard_percent": 84, "usd": "2"}
     cheap = {**plain, "model": "n", "hard_percent": 0, "usd": "1"}
     other = {**plain, "model": "o", "hard_percent": 84, "usd": "1"}

@@ -137,6 +137,8 @@ def check(expected: dict[str, Any], got: dict[str, Any]) -> None:
         assert (got.get("rejected", {}).get(model) or by_model[model]["reasons"]) == reasons
     for model, score in expected.get("scores", {}).items():
         assert by_model[model]["score"] == pytest.approx(score, abs=0.01)
+    for model, verdict in expected.get("verdicts", {}).items():
+        assert by_model[model]["behindBest"]["verdict"] == verdict
     for model, quality in expected.get("quality", {}).items():
         assert by_model[model]["quality"] == pytest.approx(quality, abs=0.001)
 
@@ -153,7 +155,7 @@ def test_the_decision_is_the_one_that_the_contract_states(name: str) -> None:
 
 
 def test_every_case_of_the_contract_is_there() -> None:
-    assert {name[:2] for name in CASES} == {f"{number:02}" for number in range(1, 26)}
+    assert {name[:2] for name in CASES} == {f"{number:02}" for number in range(1, 31)}
 
 
 def test_a_weighted_policy_gives_each_entry_its_share_of_conversations() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fakes.resources import backend, measured, resource_set
+from steelyard.api.measuring import Load
 from steelyard.routing import latency
 from steelyard.routing.compiling import compile_table
 from steelyard.routing.table import Candidate
@@ -35,6 +36,16 @@ def test_the_first_token_of_an_idle_endpoint_comes_after_its_median_and_the_long
     assert latency.expected_ttft_seconds(pair(PERFORMANCE), 512, 0) == pytest.approx(0.04)
     assert latency.expected_ttft_seconds(pair(PERFORMANCE), 100, 0) == pytest.approx(0.04)
     assert latency.expected_ttft_seconds(pair(PERFORMANCE), 2512, 0) == pytest.approx(2.04)
+
+
+def test_a_prompt_is_longer_than_those_that_the_profile_was_measured_with() -> None:
+    profile = measured("b", "m", 50, performance=PERFORMANCE)
+    load = Load(prompt_tokens=2048)
+    profile = profile.model_copy(update={"spec": profile.spec.model_copy(update={"load": load})})
+    table, _ = compile_table(resource_set(backend("b", "m"), profile), "default")
+
+    assert latency.expected_ttft_seconds(table.candidates[0], 2048, 0) == pytest.approx(0.04)
+    assert latency.expected_ttft_seconds(table.candidates[0], 3048, 0) == pytest.approx(1.04)
 
 
 @pytest.mark.parametrize(("in_flight", "added"), [(1, 0.0), (4, 0.1), (10, 0.35), (16, 0.6)])

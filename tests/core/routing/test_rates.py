@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from steelyard.api.profile import Category, CategoryScore, Level, LevelScore, Quality
-from steelyard.routing.rates import falling, pass_rates
+from steelyard.api.profile import Category, CategoryScore, Level, LevelScore, Prior, Quality
+from steelyard.routing.rates import falling, pass_rates, sample_sizes
 from steelyard.routing.table import CELLS
 
 COUNTS = st.integers(0, 50).flatmap(lambda samples: st.tuples(st.integers(0, samples), st.just(samples)))
@@ -45,6 +45,26 @@ def test_an_unmeasured_category_takes_the_overall_rate() -> None:
     rates = pass_rates(quality({(Category.MATH, level): (900, 1000) for level in Level}))
     overall = (2700 + 5) / 3010
     assert rates[3:6] == (overall,) * 3
+
+
+def test_a_prior_counts_as_so_many_samples_of_its_category() -> None:
+    asked = {(Category.MATH, level): (30, 40) for level in Level}
+    prior = Prior(category=Category.WRITING, score_percent=60, samples=50, source="a leaderboard")
+    rates, sizes = pass_rates(quality(asked), [prior]), sample_sizes(quality(asked), [prior])
+    overall = (90 + 30 + 5) / (120 + 50 + 10)
+    writing = (30 + 10 * overall) / (50 + 10)
+    maths = (90 + 10 * overall) / (120 + 10)
+    assert rates[27:] == pytest.approx((writing,) * 3)
+    assert rates[:3] == pytest.approx(((30 + 10 * maths) / 50,) * 3)
+    assert sizes[:3] == (40, 40, 40)
+    assert sizes[27:] == pytest.approx((50 / 3,) * 3)
+
+
+def test_with_priors_alone_a_model_has_rates_in_every_category() -> None:
+    prior = Prior(category=Category.MATH, score_percent=100, samples=90, source="a leaderboard")
+    overall = 95 / 100
+    assert pass_rates(None, [prior])[27:] == pytest.approx((overall,) * 3)
+    assert pass_rates(None, [prior])[0] == pytest.approx((90 + 10 * overall) / 100)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 100)), max_size=8))

@@ -99,6 +99,15 @@ def test_a_head_that_takes_too_long_ends_the_connection(sent: bytes) -> None:
     assert gateway.recorder.outcomes == []
 
 
+def test_a_connection_that_is_yet_to_be_used_is_kept_as_an_idle_one() -> None:
+    limits = dataclasses.replace(QUICK, keep_alive_seconds=30)
+    with gateways.gateway(limits=limits) as gateway, gateway.line() as unused, gateway.line() as slow:
+        gateway.router.replies["/v1/models"] = Reply(200, b"{}")
+        assert slow.send(b"GET /v1").read_to_end() == b"", "the time for a head is over"
+        unused.send(b"GET /v1/models HTTP/1.1\r\nhost: g\r\n\r\n")
+        assert unused.read().status == 200
+
+
 def test_a_head_that_drips_is_not_given_more_time() -> None:
     with gateways.gateway(limits=QUICK) as gateway, gateway.line() as line:
         line.socket.settimeout(0.02)

@@ -276,7 +276,7 @@ def test_models_that_the_operator_found_are_taken_from_status() -> None:
         with gateway(backend("b", status=found, url=url)) as up:
             assert up.models() == ["found"]
             assert up.chat("found").status_code == 200
-            assert [ask.line for ask in up_engine.asks if ask.line.startswith(b"GET")] == []
+            assert [ask.line for ask in up_engine.asks if ask.line.startswith(b"GET /v1/models")] == []
 
 
 def test_an_engine_is_asked_for_its_models_until_the_operator_was() -> None:
@@ -304,7 +304,7 @@ def test_a_fault_of_our_own_is_logged_and_all_is_followed_anew(caplog: pytest.Lo
         raise asyncio.CancelledError
 
     async def story(url: str) -> None:
-        source = KubernetesSource(configuration(url), NAMESPACE, Pace(longest_pause_seconds=0.01))
+        source = KubernetesSource(configuration(url), [NAMESPACE], Pace(longest_pause_seconds=0.01))
         async with asyncio.timeout(cluster_gateway.SECONDS):
             await source.run(take)
 

@@ -54,7 +54,7 @@ def counted(namespace: str, steps: list[Callable[[FakeApiServer], None]]) -> tup
 
     async def story(url: str) -> None:
         source = KubernetesSource(
-            configuration(url), namespace, Pace(longest_pause_seconds=0.01), gateway_service="gateways"
+            configuration(url), [namespace], Pace(longest_pause_seconds=0.01), gateway_service="gateways"
         )
         async with asyncio.timeout(cluster_gateway.SECONDS):
             await source.run(take)

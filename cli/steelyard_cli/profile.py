@@ -305,7 +305,7 @@ def _endpoint(backend: LLMBackend, resources: ResourceSet) -> Endpoint:
 def _target(backend: LLMBackend, endpoint: Endpoint, model: str, egress: Egress) -> Target:
     exporter = backend.spec.metrics.gpu.url
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
-    declared = next((one for one in backend.spec.models if one.name == model), None)
+    declared = backend.spec.declared(model)
     return Target(
         url=f"{endpoint.scheme}://{host}:{endpoint.port}{endpoint.base_path}",
         model=model,

@@ -97,4 +97,5 @@ def _price(profile: ModelProfile, resources: ResourceSet) -> TokenPrice | None:
     backend = resources.backends.get((profile.namespace, profile.spec.backend_ref.name))
     if backend is None or backend.spec.cost is not None:
         return profile.status.price
-    return next((one.price for one in backend.spec.models if one.name == profile.spec.model), None)
+    declared = backend.spec.declared(profile.spec.model)
+    return declared.price if declared else None

@@ -349,7 +349,7 @@ def _arguments(profile: ModelProfile, backend: LLMBackend, endpoint: Endpoint) -
     ]
     if backend.spec.max_concurrency is not None:
         arguments.append(f"--max-concurrency={backend.spec.max_concurrency}")
-    declared = next((model for model in backend.spec.models if model.name == spec.model), None)
+    declared = backend.spec.declared(spec.model)
     if declared is not None and declared.context_tokens is not None:
         arguments.append(f"--context-tokens={declared.context_tokens}")
     if backend.spec.metrics.engine.path is not None:

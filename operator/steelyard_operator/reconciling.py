@@ -258,7 +258,7 @@ class Reconciler:
     def _site(self, profile: ModelProfile, backend: LLMBackend) -> runs.Site | None:
         """One endpoint that answers and serves the model; after a failed run another one."""
         views = self._tools.looks.views((backend.namespace, backend.name))
-        listed = any(model.name == profile.spec.model for model in backend.spec.models)
+        listed = backend.spec.declared(profile.spec.model) is not None
         able = [view for view in views if view.answers and (listed or _serves(view, profile.spec.model))]
         if not able:
             return None

@@ -145,13 +145,14 @@ class Session:
 
     async def _with_thoughts(self, asked: Asked) -> Reply | Failure:
         """The reply; from a model that thinks, with tokens for its thoughts."""
-        for _ in range(2):
-            knew = self._thinks or not asked.may_think
-            further = THOUGHT_TOKENS if self._thinks and asked.may_think else 0
-            reply = await self._within_budget(replace(asked, max_tokens=asked.max_tokens + further))
-            if knew or isinstance(reply, Failure) or not reply.ended_in_thought:
-                break
-        if isinstance(reply, Reply) and asked.may_think:
+        if not asked.may_think:
+            return await self._within_budget(asked)
+        longer = replace(asked, max_tokens=asked.max_tokens + THOUGHT_TOKENS)
+        knew = self._thinks
+        reply = await self._within_budget(longer if knew else asked)
+        if not knew and isinstance(reply, Reply) and reply.ended_in_thought:
+            reply = await self._within_budget(longer)
+        if isinstance(reply, Reply):
             self.unfinished += reply.ended_in_thought
         return reply
 

@@ -29,6 +29,9 @@ SECONDS = 60.0
 _BUILD = Path(__file__).parents[3] / "shared" / "engines" / "build-ollama"
 """Not part of the project; used where it is."""
 
+_SPARING = {"CMAKE_ARGS": "-DLLAMA_BUILD=OFF -DLLAVA_BUILD=OFF"}
+"""A model's wheel needs llama-cpp-python, of which nothing is used: ten minutes that need not be compiled."""
+
 _LIBRARY = Path("manifests/registry.ollama.ai/library")
 _LOADED = 'msg="loaded runners"'
 """In the server's log, once for each load."""
@@ -44,7 +47,7 @@ def build() -> Path:
     """The folder with the program and its models. Where CI is set it is made first, which takes minutes."""
     home = Path(os.environ.get("STEELYARD_OLLAMA") or "~/.cache/steelyard/ollama").expanduser()
     if not _is_whole(home) and "CI" in os.environ and _BUILD.is_file():
-        subprocess.run([str(_BUILD)], env=os.environ | {"STEELYARD_OLLAMA": str(home)}, check=True)
+        subprocess.run([str(_BUILD)], env=os.environ | _SPARING | {"STEELYARD_OLLAMA": str(home)}, check=True)
     if not _is_whole(home):
         raise NoOllamaError(f"There is none in {home}; ../shared/engines/build-ollama makes one.")
     return home

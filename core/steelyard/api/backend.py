@@ -272,6 +272,10 @@ class LLMBackendSpec(Spec):
     profiling: Profiling = Profiling()
     """Which models the operator measures, and how."""
 
+    def declared(self, model: str) -> BackendModel | None:
+        """What the owner says of a model; None for one that is not listed."""
+        return next((one for one in self.models if one.name == model), None)
+
 
 class ObservedModel(Spec):
     """A model as the engine reported it."""

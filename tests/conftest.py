@@ -1,6 +1,7 @@
 """What every test may use: the real engines, and the closing words on what was skipped."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,9 @@ from steelyard_cli.engines import fleet, parts
 from steelyard_cli.engines.errors import EngineError
 from steelyard_cli.engines.fleet import Engine
 from steelyard_cli.engines.parts import Parts
+
+# Where a shell started the tests in its background, SIGINT is ignored, by every program that they start too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLUSTER = "tests/e2e/"
 """The tests that need a whole cluster, and real engines in it."""

@@ -111,12 +111,17 @@ def test_it_is_not_ready_before_the_last_namespace_was_told_and_says_which_is_mi
 def test_of_all_namespaces_one_comes_with_its_first_resource_and_goes_with_the_last() -> None:
     with engine(named("red")) as red, gateway(watched_namespaces=None) as up:
         new = moved(one(red), "red")
+
+        def is_unknown() -> bool:
+            answer = up.chat("m", "red")
+            return answer.status_code == 404 and answer.json()["error"]["code"] == "not_found"
+
+        assert is_unknown()
         for _ in range(2):
-            assert up.chat("m", "red").json()["error"]["code"] == "not_found"
             put(up.api, new)
             up.until(lambda: up.chat("m", "red").status_code == 200, "an answer")
             remove(up.api, new)
-            up.until(lambda: up.chat("m", "red").status_code == 404, "its end")
+            up.until(is_unknown, "its end")
         counted = [line for line in up.admin.get("/metrics").text.splitlines() if 'backend="red/b"' in line]
         assert any(line.startswith("steelyard_requests_total") for line in counted), "its counts stay"
 

@@ -6,15 +6,13 @@ only when `--model` names its model. Invariant: after each model its status is o
 
 import argparse
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from steelyard import settings
+from steelyard import loops, settings
 from steelyard.api.backend import LLMBackend, Location, ObservedModel
 from steelyard.api.conditions import Fact
 from steelyard.api.measuring import Suite
@@ -127,24 +125,8 @@ def _compare(source: Path, namespace: str, path: Path) -> int:
 
 
 def run_to_end(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:
-    """As `run`, with a loop of its own; Ctrl-C ends it without a word of its own at any time."""
-    with asyncio.Runner() as runner:
-        with _until_then_no_interrupt():
-            runner.get_loop()
-        return runner.run(run(source, options, on_progress))
-
-
-@contextlib.contextmanager
-def _until_then_no_interrupt() -> Iterator[None]:
-    """A Ctrl-C meanwhile is heard at the end: half a loop, or a coroutine without one, would complain."""
-    heard: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if heard:
-        raise KeyboardInterrupt
+    """As `run`, with a loop of its own."""
+    return loops.run(lambda: run(source, options, on_progress))
 
 
 async def run(source: Path, options: Options, on_progress: OnProgress) -> list[Outcome]:

@@ -1,12 +1,11 @@
 """The command line of the agent: serve until SIGTERM."""
 
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from steelyard import logs
+from steelyard import logs, loops
 from steelyard_agent import running, settings
 from steelyard_agent.agent import Agent
 from steelyard_agent.serving import CannotListen
@@ -24,7 +23,7 @@ def serve(chosen: settings.Settings) -> int:
     logs.set_up(quiet=("asyncio",))
     agent = Agent(chosen)
     try:
-        asyncio.run(running.run(agent, chosen))
+        loops.run(lambda: running.run(agent, chosen))
     except CannotListen as refused:
         sys.stderr.write(f"{refused}\n")
         return 1

@@ -4,7 +4,6 @@ This is what the profiling Job's container runs. Exit status 0: measured; 1: not
 """
 
 import argparse
-import asyncio
 import os
 import ssl
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from steelyard import settings
+from steelyard import loops, settings
 from steelyard.api.backend import Engine, Location
 from steelyard.api.measuring import LOAD_OUTPUT_TOKENS, LOAD_PROMPT_TOKENS, Load, ProfileLimits, Suite
 from steelyard.api.meta import LocalObjectRef
@@ -31,8 +30,8 @@ def main(words: Sequence[str] | None = None, environment: Mapping[str, str] = os
     except (OSError, ValueError) as error:
         sys.stderr.write(f"steelyard_profiler: {error}\n")
         return 1
-    result = asyncio.run(
-        profiling.profile(
+    result = loops.run(
+        lambda: profiling.profile(
             target,
             _spec(arguments),
             _shown if sys.stderr.isatty() else _silent,

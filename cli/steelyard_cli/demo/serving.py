@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from steelyard import loops
 from steelyard.logs import JsonFormatter
 from steelyard_cli.demo import requests, resources
 from steelyard_gateway import app, logs
@@ -37,7 +38,7 @@ def serve(folder: Path, ports: tuple[int, int], say: Say, *, once: bool) -> None
     chosen = replace(usual, host=HOST, port=port, admin_port=admin_port)
     chosen = replace(chosen, grace_seconds=0, drain_seconds=DRAIN_SECONDS)
     with (folder / resources.LOGS / "gateway.log").open("wb") as log, _logging_to(log):
-        interrupted = asyncio.run(_Demonstration(chosen, log, say).run(once=once))
+        interrupted = loops.run(lambda: _Demonstration(chosen, log, say).run(once=once))
     if interrupted:
         raise SystemExit(128 + interrupted)
 

@@ -9,7 +9,7 @@ is made by one of the functions at the end: `number`, `quantity`, `choice`, `mat
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -34,6 +34,9 @@ _UNITS = {
     "min": "min mins minute minutes",
     "h": "h hr hrs hour hours",
     "d": "d day days",
+    "weeks": "week weeks",
+    "months": "month months",
+    "years": "year years",
     "cents": "cent cents",
     "dollars": "dollar dollars usd",
     "m/s": "m/s mps",
@@ -56,6 +59,12 @@ _TIME = re.compile(
 )
 
 
+_DAY_OF_MONTH = re.compile(
+    rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?\b,?|\b\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}",
+    re.IGNORECASE,
+)
+"""A day that stands before its year."""
+
 _OF_NOUN = re.compile(
     r" +(?!(?:it|this|that|these|those|they|there|he|she|we|you)\b)[a-z]+ (?:is|are)\b"
     r"| (?:doubt|problem|question|other|worries)\b",
@@ -69,17 +78,30 @@ def states_number(answer: str, expected: int | Fraction, given: Iterable[int | F
     return _said_number(answer, expected, given) is not None
 
 
+def numbers_said(answer: str) -> list[Fraction]:
+    """All numbers of an answer, in order."""
+    return [Fraction(str(one.value)) for one in numerals.numbers(sayings.spoken(answer))]
+
+
 def states_quantity(
     answer: str, expected: int | Fraction, unit: str, given: Iterable[int | Fraction] = ()
 ) -> bool:
     """Whether the answer says this number, without a unit or with this one."""
     text = sayings.spoken(answer)
-    if _said_number(answer, expected, given) is None:
+    found = [(one, _unit_after(text, one.end)) for one in numerals.numbers(text, ratios=True)]
+    if any(named == unit for _, named in found):
+        for one in (one for one, named in found if named not in ("", unit)):
+            text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
+    if _said_number(text, expected, given) is None:
         return False
-    ends = [one.end for one in numerals.numbers(text, ratios=True) if one.value == expected]
-    after = [re.match(r"[\s\-]*([A-Za-z]+(?:/[a-z])?)", text[end:]) for end in ends]
-    named = {_WHICH_UNIT[found[1].lower()] for found in after if found and found[1].lower() in _WHICH_UNIT}
-    return not named or unit in named
+    units = {named for one, named in found if one.value == expected and named}
+    return not units or unit in units
+
+
+def _unit_after(text: str, end: int) -> str:
+    """The unit of a number that ends here; empty where none is known."""
+    match = re.match(r"[\s\-]*([A-Za-z]+(?:/[a-z])?)", text[end:])
+    return _WHICH_UNIT.get(match[1].lower(), "") if match else ""
 
 
 def states_choice(
@@ -143,10 +165,19 @@ class Check:
     options: tuple[str, ...] = ()
     """What a guess chooses from, where the question is closed."""
 
+    def reading(self, pattern: re.Pattern[str], by: str = " ") -> "Check":
+        """The same check, of an answer in which all that the pattern matches is read as this."""
+        return replace(self, passes=lambda answer: self.passes(pattern.sub(by, answer)))
+
 
 def number(expected: int | Fraction, *given: int | Fraction) -> Check:
     """`states_number` as a check."""
     return Check(lambda answer: states_number(answer, expected, given), str(expected))
+
+
+def year(expected: int, *given: int) -> Check:
+    """A year, alone or as a part of a date."""
+    return number(expected, *given).reading(_DAY_OF_MONTH)
 
 
 def quantity(expected: int | Fraction, unit: str, *given: int | Fraction) -> Check:
@@ -269,7 +300,7 @@ def _claimed(text: str, pattern: str, claim: str) -> set[str]:
     joined = rf"{pattern}(?:(?:\s*,\s*|\s+)(?:(?:or|and)\s+)?(?:maybe\s+)?{pattern})*"
     every = [
         *re.finditer(
-            rf"({joined}) (?:is|was|are|comes|came|finished) (?:the )?{claim}\b", text, re.IGNORECASE
+            rf"({joined}) (?:(?:is|was|are|comes|came|finished) (?:the )?)?{claim}\b", text, re.IGNORECASE
         ),
         *re.finditer(
             rf"(?:^|\b(?:the|is|was|who) ){claim}"

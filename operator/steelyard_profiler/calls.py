@@ -41,6 +41,12 @@ class Thing(str):
     __slots__ = ()
 
 
+class Title(str):
+    """What something is called, with or without "the"."""
+
+    __slots__ = ()
+
+
 class Several(tuple[object, ...]):
     """What an argument lists in any order."""
 
@@ -138,6 +144,8 @@ def same_argument(found: object, wanted: object) -> bool:
             return _number(found) == Decimal(str(wanted))
         case Place():
             return isinstance(found, str) and _plain(found.split(",")[0]) == _plain(wanted)
+        case Title():
+            return isinstance(found, str) and _plain(found).removeprefix("the ") == _plain(wanted)
         case Thing():
             return isinstance(found, str) and _plain(found).removesuffix("s") == _plain(wanted).removesuffix(
                 "s"

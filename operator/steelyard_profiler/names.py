@@ -57,6 +57,8 @@ _BULLET = re.compile(r"^(?:[-*•]\s*|\(?[\da-dA-D](?:\)\s*|\.\s+))")
 _NO_GUESS = re.compile(
     r"(?:not|but|never|no|nor|yes|ok|okay|sure|well|so|hmm|right|wait|actually|certainly)\b"
 )
+_CLAUSE = re.compile("(?<=.)(?:是|は)|です|ます|ので")
+"""A part of a sentence in Chinese or Japanese, which have no words to count."""
 _FEW_WORDS = 3
 """A longer item of a list is no bare guess."""
 
@@ -220,7 +222,7 @@ def _is_list_of_guesses(answer: str, right: set[str], known_words: set[str]) -> 
     """Whether the whole answer is short items of which only some are right."""
     items = [_BULLET.sub("", part.strip()).strip(" .\"'*()") for part in _SEPARATOR.split(answer.strip())]
     items = [item for item in items if item]
-    if len(items) < 2 or any(len(item.split()) > _FEW_WORDS for item in items):
+    if len(items) < 2 or any(len(item.split()) > _FEW_WORDS or _CLAUSE.search(item) for item in items):
         return False
     holds_right = [any(re.search(_bounded(name), fold(item)) for name in right) for item in items]
     other = [

@@ -41,6 +41,9 @@ class Task:
 LEAST_REPEATED_WORDS = 5
 """A question without its last sentence is known by so many words; fewer may be an answer's own."""
 
+LEAST_REPEATED_LETTERS = 16
+"""An answer is known as the question's beginning by so many letters; fewer may be an answer's own."""
+
 LEAST_WORDS_OF_SENTENCE = 3
 """A question's first sentence is known by so many words, where an answer is nothing else."""
 
@@ -95,7 +98,7 @@ class Probe:
 
 def _without(question: str, answer: str) -> str:
     """The answer without the question, whole or up to its last sentence, in whatever case and spacing."""
-    asked = _folded(question)
+    asked, whole = _folded(question), answer
     sentences = [at for at, word in enumerate(asked[:-1], 1) if word[-1:] in (".", "?", "!", ":")]
     lengths = [len(asked), *(at for at in sentences[-1:] if at >= LEAST_REPEATED_WORDS)]
     answer = answer.replace(question, " ")
@@ -105,18 +108,27 @@ def _without(question: str, answer: str) -> str:
         for at in range(len(said) - length, -1, -1):
             if said[at : at + length] == asked[:length]:
                 answer = answer[: spans[at][0]] + answer[spans[at + length - 1][1] :]
-    first = next((at for at in sentences if at >= LEAST_WORDS_OF_SENTENCE), 0)
-    return "" if _repeats_beginning(question, first, answer) else answer
+    first = next((at for at in sentences if at >= LEAST_WORDS_OF_SENTENCE), LEAST_REPEATED_WORDS)
+    is_echo = _is_beginning(question, whole) or any(
+        _repeats_beginning(question, first, said) for said in (whole, answer)
+    )
+    return "" if is_echo else answer
+
+
+def _is_beginning(question: str, answer: str) -> bool:
+    """Whether an answer without spaces, as in Chinese, is how the question begins, letter by letter."""
+    said = answer.strip(" \n\"'.。…")
+    return len(said) >= LEAST_REPEATED_LETTERS and " " not in said and question.startswith(said)
 
 
 def _repeats_beginning(question: str, first: int, answer: str) -> bool:
-    """Whether an answer is nothing but the first sentences of the question, again and again, perhaps cut.
+    """Whether an answer is nothing but the beginning of the question, again and again, perhaps cut.
 
-    `first`: the words of the first sentence. A later sentence may be quoted as the place that answers the
-    question; the first ones are what a model says that goes on with any text.
+    `first`: the least words of it, those of the first of several sentences. A later sentence may be quoted
+    as the place that answers the question; the first ones are what a model says that goes on with any text.
     """
     asked, said = _bare(_folded(question)), _bare(_folded(answer))
-    if not first or said[:first] != asked[:first]:
+    if said[:first] != asked[:first]:
         return False
     while said:
         length = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(said, asked, strict=False))))

@@ -11,6 +11,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from steelyard_profiler import answers, sayings
@@ -27,9 +28,14 @@ _SAYS = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(rf"{_SAYS.pattern}[\"'“]([^\"'”\n]+)[\"'”]", re.IGNORECASE)
+_EXPLAINED = re.compile(r"\n\s*(?:explanation|because|since|this|the|it|here)\b", re.IGNORECASE)
+_TAKES_BACK = re.compile(r"\b(?:no|wait|actually|sorry|correction|rather)\b", re.IGNORECASE)
 _HEDGE = re.compile(r"\b(?:or|maybe|perhaps|either)\b", re.IGNORECASE)
 _LIST = r"\[[^\[\]]*\]"
-_LINE = re.compile(r"\blines?\s*(?:number|no\.?|#)?\s*(?:is|:)?\s*#?(\d+)", re.IGNORECASE)
+_MORE_LINES = (
+    r"(?:(?:\s*(?:,?\s*\b(?:or|and)\b|[-–/&,])\s*(?:lines?\s*)?#?\d+)+(?=\s*(?:[.!?)\n]|\Z|are\b)))?"
+)
+_LINE = re.compile(rf"\blines?\s*(?:number|no\.?|#)?\s*(?:is|:)?\s*#?\d+{_MORE_LINES}", re.IGNORECASE)
 _IS_FINE = re.compile(
     r"[`'\")]*\s+(?:is|looks|seems) (?:(?:fine|okay|ok|correct|right)\b(?! one\b| answer\b)"
     r"|not (?:the )?(?:wrong|incorrect|a problem|an error|the problem|the error|mistaken|faulty|buggy)\b)"
@@ -38,7 +44,7 @@ _IS_FINE = re.compile(
 )
 """Stands behind a line that is said to be none of the wrong ones."""
 
-_NUMBERED = re.compile(r"^\W*#?(\d+)\b(?!\s*[-+*/%=<>)\]])")
+_NUMBERED = re.compile(rf"^\W*#?\d+\b(?:{_MORE_LINES})(?!\s*[-+*/%=<>)\]])", re.IGNORECASE)
 _MOST = 1e300
 """A larger number is none of our results; some whole numbers are too large for a fraction."""
 
@@ -64,9 +70,11 @@ def prints(source: str) -> Check:
 
 def says_output(answer: str, expected: str) -> bool:
     """Whether the answer gives this output, by itself or as what is printed."""
-    wanted = _plain(expected)
+    wanted, answer = _plain(expected), _unmarked(answer)
     if re.fullmatch(_LIST, wanted):
-        return answers.states_match(_plain(answer), wanted, _LIST)
+        first = _plain(answer.split("\n\n")[0])
+        is_alone = re.fullmatch(_LIST, first)
+        return first == wanted if is_alone else answers.states_match(_plain(answer), wanted, _LIST)
     hedged = _HEDGE.search(answer) and not _HEDGE.search(expected)
     return not hedged and wanted in map(_plain, _candidates(answer))
 
@@ -81,7 +89,8 @@ def says_line(answer: str, lines: Sequence[str], at: int) -> bool:
     text = answer.replace("**", "").strip()
     numbered = list(_LINE.finditer(text)) or [match for match in (_NUMBERED.match(text),) if match]
     if numbered:
-        return {int(match[1]) for match in numbered if _is_blamed(text, match)} == {at}
+        blamed = [match[0] for match in numbered if _is_blamed(text, match)]
+        return {int(number) for named in blamed for number in re.findall(r"\d+", named)} == {at}
     quoted = {number: list(_as_written(line).finditer(text)) for number, line in enumerate(lines, 1)}
     named = {number for number, found in quoted.items() if any(_is_blamed(text, match) for match in found)}
     return named == {at} if any(quoted.values()) else answers.states_number(text, at)
@@ -182,14 +191,31 @@ def _candidates(answer: str) -> Iterator[str]:
         if len(found) == 1:
             yield found.pop()
             return
-    first = answer.strip().split("\n\n")[0]
+    first = _first_words(answer)
     said = {match[1] for match in _SAID.finditer(first) if not sayings.is_denied(first, match.start())}
     if len(said) == 1:
         yield said.pop()
     yield first
-    yield from (
-        first[mark.end() :] for mark in _SAYS.finditer(first) if not sayings.is_denied(first, mark.start())
-    )
+    if explained := _EXPLAINED.search(first):
+        yield first[: explained.start()]
+    marks = [mark for mark in _SAYS.finditer(first) if not sayings.is_denied(first, mark.start())]
+    for one, two in combinations(marks, 2):
+        if one[0].lower() == two[0].lower() and not _TAKES_BACK.search(first, one.end(), two.start()):
+            return
+    yield from (first[mark.end() :] for mark in marks)
+
+
+def _unmarked(answer: str) -> str:
+    """The answer without bold and without the LaTeX that wraps an answer."""
+    text = re.sub(r"\\(?:text|texttt|textbf|mathrm)\{([^{}]*)\}", r"\1", answer)
+    text = re.sub(r"\$?\\boxed\{([^{}]*)\}\$?", r"\1", text)
+    return re.sub(r"\*\*([^*\n]+)\*\*", r"\1", text)
+
+
+def _first_words(answer: str) -> str:
+    """The first paragraph, with the next where it only announces that."""
+    first, *more = answer.strip().split("\n\n")
+    return f"{first} {more[0]}" if more and first.rstrip().endswith(":") else first
 
 
 def _plain(text: str) -> str:

@@ -66,7 +66,7 @@ _ANSWER_AFTER = re.compile(
     re.IGNORECASE,
 )
 _RESULT = re.compile(
-    r"(?:=|≈|→|->|⇒|\b(?:equals|is|are|was|becomes|gives|makes|leaves|leaving|gets?|has|have|had|total of|"
+    r"(?:=|≡|≈|→|->|⇒|\b(?:equals|is|are|was|becomes|gives|makes|leaves|leaving|gets?|has|have|had|total of|"
     r"comes? to|result(?:s in|ing in)?|total|sum|remain(?:s|ing)?:?)\b"
     r"(?:\s+(?:us|you|exactly|just|now|still|the|an?|only))*)\W{0,6}$",
     re.IGNORECASE,
@@ -239,8 +239,10 @@ def _concluded(text: str, found: Sequence[Found], given: Set[object]) -> object:
     elif not (begin and _CONCLUSION.match(sentence)):
         return None
     values = {one.value for one in found if one.start >= begin}
+    if (value := _result(text, found, given)) is not None:
+        return value
     new = values - given or values
-    return new.pop() if len(new) == 1 else _result(text, found, given)
+    return new.pop() if len(new) == 1 else None
 
 
 def _alone(text: str, found: Sequence[Found], given: Set[object]) -> object:
@@ -281,10 +283,17 @@ def _result(text: str, found: Sequence[Found], given: Set[object]) -> object:
 
 
 def _lead(text: str, found: Sequence[Found], at: int) -> str:
-    """The words between a value and the boundary before it, a sentence's or another value's."""
-    begin = max(found[at - 1].end if at else 0, found[at].start - 60)
-    sentence = re.split(r"[.!?,;\n]", text[begin : found[at].start])[-1]
-    return " ".join(re.findall(r"[a-z]+", sentence.lower()))
+    """The words between a value and the boundary before it, a sentence's or another value's.
+
+    A value belongs to the letter right behind it ("7x"), and a short word behind a space is its unit.
+    """
+    begin = found[at - 1].end if at else 0
+    if at and text[begin].isalpha():
+        begin = found[at - 1].start
+    elif at and (unit := re.match(r"\s[A-Za-z²³/]{1,3}(?![\w'’])", text[begin:])):
+        begin += unit.end()
+    sentence = re.split(r"[.!?,;\n]", text[max(begin, found[at].start - 60) : found[at].start])[-1]
+    return " ".join(re.findall(r"\d*[a-z]+", sentence.lower()))
 
 
 _FENCE_LINE = re.compile(r"^```[\w-]*\s*$", re.MULTILINE)

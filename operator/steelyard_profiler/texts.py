@@ -6,7 +6,7 @@ shuffles the words of its prompt, or is no English by its function words is refu
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from steelyard_profiler import answers, sayings
@@ -44,6 +44,7 @@ LOOP_TIMES = 3
 
 _END = re.compile(r"[.!?…]+[\"'”’)*]*(?:\s+|$)")
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|P\.S|p\.m|a\.m)\.(?=\s)")
+_NUMBERED = re.compile(r"^\s*\d{1,2}[.)]\s+", re.MULTILINE)
 _PREAMBLE = re.compile(r"\A(?:sure|certainly|of course|okay|ok|here)\b[^\n]{0,80}:\s*\n+", re.IGNORECASE)
 _LOOSE_ARTICLE = re.compile(
     r"(?<![\w.'’-])(?:[Tt]he|[Aa]n|a)\s+(?:and|or|of|the|an|a|but|from|by|with)(?![\w'’-])"
@@ -54,8 +55,8 @@ _VOWEL = re.compile("[aeiouy]")
 
 
 def written(answer: str) -> str:
-    """The text itself: without a fence, quotes, and a first line that only announces it."""
-    return answers.body(_PREAMBLE.sub("", sayings.visible(answer)))
+    """The text itself: without a fence, quotes, numbers of lines, and a first line that only announces it."""
+    return _NUMBERED.sub("", answers.body(_PREAMBLE.sub("", sayings.visible(answer))))
 
 
 def sentences(text: str) -> list[str]:
@@ -112,9 +113,9 @@ def repeats(text: str) -> bool:
     return len(found) >= 12 and len(set(found)) < LEAST_DISTINCT_SHARE * len(found)
 
 
-def echoes(text: str, prompt: str) -> bool:
-    """Whether the text holds hardly any word that its prompt does not."""
-    found, given = set(words(text)), set(words(prompt))
+def echoes(text: str, prompt: str, demanded: Iterable[str] = ()) -> bool:
+    """Whether the text holds hardly any word that its prompt does not, but for those that it has to hold."""
+    found, given = set(words(text)) - {word.lower() for word in demanded}, set(words(prompt))
     return len(found - given) < LEAST_NEW_SHARE * len(found)
 
 
@@ -136,9 +137,9 @@ def is_english(text: str, least: float = LEAST_FUNCTION_SHARE) -> bool:
     return is_pronounceable(text) and least <= held / len(found) <= most and not _LOOSE_ARTICLE.search(text)
 
 
-def is_prose(text: str, prompt: str) -> bool:
+def is_prose(text: str, prompt: str, demanded: Iterable[str] = ()) -> bool:
     """Whether the text is language of its own: no loop, no echo of the prompt, and English."""
-    return not repeats(text) and not echoes(text, prompt) and is_english(text)
+    return not repeats(text) and not echoes(text, prompt, demanded) and is_english(text)
 
 
 def is_verse(text: str, prompt: str) -> bool:

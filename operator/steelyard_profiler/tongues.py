@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 
 from steelyard_profiler import answers, names, sayings
 from steelyard_profiler.answers import Check
@@ -33,15 +34,26 @@ def number(language: str, right: int, given: Iterable[int]) -> Check:
     return Check(check, str(right))
 
 
-def numeral(language: str, right: int) -> Check:
+def larger(one: int, two: int) -> Check:
+    """The larger of two numbers, also as "42 is larger than 13" in any of the languages."""
+    right, other = max(one, two), min(one, two)
+    than = re.compile(
+        rf"(?:>|(?<!\w)(?:als|que|di|dan|än|niż|od|чем|больше)(?!\w)|比)\s*{other}(?!\d)"
+        rf"|(?<!\d){other}\s*(?:より|보다|['’](?:den|dan|ten|tan)\b)"
+    )
+    return names.one_of(str(right), (str(one), str(two))).reading(than)
+
+
+def numeral(language: str, right: int, given: Iterable[int] = ()) -> Check:
     """The number, 1 … 99, in the language's words; spaces and hyphens are forgiven."""
     accepted = names.aliases(numerals.cell(language, right))
-    joined = {names.fold(name).replace(" ", "") for name in accepted}
+    repeated = [name for one in given for name in names.aliases(numerals.cell(language, one))]
+    joined = {names.fold(name).replace(" ", "") for name in (*accepted, *numerals.readings(language, right))}
     rivals = [names.aliases(numerals.cell(language, other)) for other in range(1, 100) if other != right]
 
     def check(answer: str) -> bool:
         said = names.fold(answers.body(answer)).rstrip(".。! ").replace(" ", "")
-        return said in joined or names.says(answer, accepted, rivals)
+        return said in joined or names.says(answer, accepted, rivals, repeated)
 
     return Check(check, accepted[0])
 
@@ -57,6 +69,16 @@ def word(language: str, cell: str, given: Iterable[str]) -> Check:
     """A word of the language's list by any of its synonyms; `given` are the question's words."""
     rivals = [names.aliases(other) for other in words.WORDS[language] if other != cell]
     return names.named(names.aliases(cell), [*rivals, _KEPT_APART], (*given, *_KEPT_APART))
+
+
+def form(language: str, right: str, rivals: Iterable[str], given: Iterable[str]) -> Check:
+    """A form of a word; in German one without its umlaut is another ("ihr fahrt", "er fährt")."""
+    named = names.named([right], [[rival] for rival in rivals], given)
+    flat = names.fold(right)
+    if language != "German" or flat == right:
+        return named
+    other = re.compile(rf"(?<!\w){flat}(?!\w)", re.IGNORECASE)
+    return replace(named, passes=lambda answer: not other.search(answer) and named.passes(answer))
 
 
 def colour(language: str, thing: str) -> Check:
@@ -78,7 +100,9 @@ def is_of(text: str, language: str) -> bool:
         own = sum(bool(re.match(script, letter)) for letter in letters)
         return len(letters) >= 4 and own >= _LEAST_OWN_LETTERS.get(language, _LEAST_OWN) * len(letters)
     said = answers.words(text.lower())
-    return 3 <= len(said) <= 30 and not colours.COMMON[language].isdisjoint(said) and "the" not in said
+    counts = {one: sum(word in common for word in said) for one, common in colours.COMMON.items()}
+    is_own = 0 < counts[language] == max(counts.values())
+    return 3 <= len(said) <= 30 and is_own and "the" not in said
 
 
 def _has_stem(text: str, stems: str) -> bool:

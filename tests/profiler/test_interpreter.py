@@ -20,6 +20,17 @@ AS_IN_PYTHON = {
     "text methods": (
         "print('abc'.upper(), 'Abc'.swapcase(), 'a b'.title(), 'x'.zfill(3), 'ab'.center(6, '*'))"
     ),
+    "methods as values": (
+        "c = {'a': 2, 'b': 5}\nxs = [1, 2, 2]\nadd = xs.append\nadd(3)\n"
+        "print(max(sorted(c), key=c.get), max(xs, key=xs.count), sum(map('banana'.count, 'an')), xs)"
+    ),
+    "methods of types": (
+        "print(sorted(['b', 'A'], key=str.lower), list(map(str.upper, 'ab')), dict.fromkeys('ab'))"
+    ),
+    "types compared": (
+        "print(type([]) == list, type(1) is int, type('a') != int, type(True) is int, type(2.5) == float)"
+    ),
+    "filled texts": "print('{}-{}'.format(1, [2]), 'x'.format(), '{}'.format('a', 'b'))",
     "slices": "xs = [1, 2, 3, 4]\nprint(xs[::-1], xs[1:3], xs[-1], 'river'[:2], (1, 2)[0], range(9)[2:8:3])",
     "lists": (
         "xs = [3, 1]\nxs.append(2)\nxs.sort()\nxs.insert(0, 9)\nxs += (4,)\nxs.remove(1)\n"
@@ -118,6 +129,10 @@ FAILS_AS_IN_PYTHON = {
     "an argument given twice": "def f(a):\n    pass\nf(1, a=2)",
     "an unknown keyword": "len(obj=[])",
     "too many values": "a, b = 1, 2, 3",
+    "a method of another type": "list(map(str.upper, [1]))",
+    "a method without its owner": "str.upper()",
+    "an order of types": "int < str",
+    "a text with too few values": "'{}{}'.format(1)",
     "a dict that changes while it is read": "d = {1: 1}\nfor k in d:\n    d[k + 1] = 1",
     "the maximum of nothing": "max([])",
     "an iterator at its end": "next(x for x in [])",
@@ -137,6 +152,10 @@ def test_what_fails_in_python_halts(case: str) -> None:
 
 
 HOSTILE = {
+    "an attribute that is no method": "x = ''.__class__",
+    "an attribute of a method": "[].append.__self__",
+    "an attribute in a text": "'{.__class__}'.format(1)",
+    "a method that is none of the subset": "f = 'a'.encode",
     "a tower of powers": "10 ** 10 ** 10",
     "a growing product": "x = 9 ** 1000\nwhile True:\n    x = x * x",
     "a shift": "1 << 10 ** 9",
@@ -187,7 +206,9 @@ HOSTILE = {
     "a file": "open('/etc/passwd')",
     "code in code": "eval('1')",
     "attributes by name": "getattr('', 'join')",
-    "the type of a value": "type(1)",
+    "a class that is made": "type('x', (), {})",
+    "the type of a function": "type(len)",
+    "the parts of a type": "type(1).__subclasses__()",
     "input": "input()",
     "the builtins": "__builtins__",
     "a class statement": "class A:\n    pass",

@@ -203,7 +203,8 @@ ROAD_CASES = {
     "42 km (42,000 m)": True,
     "7 hours at 6 km/h make 42 km": True,
     "42 (kilometres)": True,
-    "42,000 m (42 km)": False,
+    "42,000 m (42 km)": True,
+    "42,000 m (43 km)": False,
     "42 km or 43 km": False,
 }
 

@@ -14,9 +14,9 @@ from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import Probe
 
 GOLDEN = {
-    "Quick/2": "82b8d6cea2755fe0160f32ca85ee4e57258236c5c7e890096f68d118ce22bddf",
-    "Standard/1": "617a1a3007a120e828db144d667761b1056d8289297acbf731d55bc2c421c0f8",
-    "Full/1": "0838a65ce0a22faaf56e6b8e644765fd6eaf45f7c9b387fce2e6c1cffbc6fd84",
+    "Quick/2": "455290935d83caa1658e94daa4ddcf594d250251364a9e4b368e8175c1381938",
+    "Standard/1": "372e9160934e37e97f7a3c2c3d8415b2b782a8b7f7388da9b859a46e888d2c7c",
+    "Full/1": "cb536e92273558914c9caba7758994dfcd83021b95fb0fb5b3fbb0314cbb2290",
 }
 """What each suite asks with seed 1, what is right, and what blind guessing passes."""
 

@@ -292,7 +292,7 @@ GODS: Names = {
     Level.MEDIUM: {
         "the Greek god of the sea": "Poseidon",
         "the Greek god of war": "Ares",
-        "the Greek god of wine": "Dionysus|Dionysos",
+        "the Greek god of wine": "Dionysus|Dionysos|Bacchus",
         "the Greek goddess of love": "Aphrodite",
         "the Greek god of the underworld": "Hades|Pluto",
         "the Greek messenger of the gods": "Hermes",

@@ -206,7 +206,10 @@ ABBREVIATIONS: Names = {
         "SSH": "Secure Shell",
         "TCP": "Transmission Control Protocol",
         "OCR": "optical character recognition",
-        "LASER": "light amplification by stimulated emission of radiation",
+        "LASER": (
+            "light amplification by stimulated emission of radiation|"
+            "light amplification by the stimulated emission of radiation"
+        ),
         "RADAR": "radio detection and ranging|radio direction and ranging",
         "SONAR": "sound navigation and ranging|sound navigation ranging",
         "ASCII": "American Standard Code for Information Interchange",
@@ -239,7 +242,7 @@ ABBREVIATIONS: Names = {
         "MIDI": "Musical Instrument Digital Interface",
         "CRUD": (
             "create, read, update, delete|create, read, update and delete|create, read, update, and delete|"
-            "create read update delete"
+            "create read update delete|create, retrieve, update, delete|create, retrieve, update and delete"
         ),
     },
 }

@@ -61,6 +61,35 @@ class Builtin:
     """Its name."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """A method, as a value of a program."""
+
+    function: Callable[..., Any]
+    """Gets the interpreter and the owner first."""
+    owner: tuple[Any, ...]
+    """Whose it is; empty for that of a type, as `str.upper`, which gets its owner with the arguments."""
+    kind: type
+    """What its owner is."""
+
+    def called(self, run: Caller, /, *arguments: Any, **named: Any) -> Any:
+        """What it gives."""
+        owner, *given = (*self.owner, *arguments)
+        if type(owner) is not self.kind:
+            raise Halted("This method is for another type.")
+        return self.function(run, owner, *given, **named)
+
+
+def method(owner: Any, name: str) -> Method:
+    """The method of this name; raises Halted where there is none."""
+    is_of_type = isinstance(owner, Builtin) and (Builtin, name) not in METHODS
+    kind = _TYPES.get(owner.name, Builtin) if is_of_type else type(owner)
+    function = METHODS.get((kind, name))
+    if function is None:
+        raise Halted("This method is outside the subset.")
+    return Method(function, () if is_of_type else (owner,), kind)
+
+
 def formatted(value: object, specification: str, steps: Steps) -> str:
     """The value by a format specification of at most two digits of width."""
     if not specification:
@@ -225,6 +254,12 @@ def _sum(run: Caller, values: object, /, start: Any = 0) -> Any:
     return total
 
 
+def _type(run: Caller, value: object, /) -> Builtin:
+    if type(value) not in _TYPES.values():
+        raise Halted("Only the plain types have a name.")
+    return Builtin(type(value).__name__)
+
+
 @_lazy
 def _zip(run: Caller, /, *several: object) -> Iterator[tuple[Any, ...]]:
     yield from zip(*(elements(values, run.steps) for values in several), strict=False)
@@ -273,6 +308,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "str": lambda run, value="", /: text(value, run.steps),
     "sum": _sum,
     "tuple": lambda run, values=(), /: tuple(elements(values, run.steps)),
+    "type": _type,
     "zip": _zip,
 }
 """The functions by name; each gets the interpreter first."""
@@ -298,6 +334,15 @@ def _join(run: Caller, value: str, parts: object, /) -> str:
     found = list(elements(parts, run.steps))
     run.steps.pay(sum(map(size, found)) + len(value) * len(found))
     return value.join(found)
+
+
+def _format(run: Caller, value: str, /, *arguments: object) -> str:
+    if not re.fullmatch(r"(?:[^{}]|\{\})*", value) or value.count("{}") > len(arguments):
+        raise Halted("Of texts to be filled only {} is known, once for each value.")
+    first, *others = value.split("{}")
+    filled = [text(argument, run.steps) for argument in arguments[: len(others)]]
+    run.steps.pay(len(value) + sum(map(len, filled)))
+    return first + "".join(said + after for said, after in zip(filled, others, strict=True))
 
 
 def _replace(run: Caller, value: str, old: str, new: str, /, *most: int) -> str:
@@ -372,6 +417,7 @@ _SET_METHODS = (
 )
 METHODS: Mapping[tuple[type, str], Callable[..., Any]] = {
     **{(str, name): _of_text(name) for name in _TEXT_METHODS.split()},
+    (str, "format"): _format,
     (str, "join"): _join,
     (str, "replace"): _replace,
     **{(list, name): _native(list, name) for name in ("clear", "copy", "insert", "pop", "reverse")},

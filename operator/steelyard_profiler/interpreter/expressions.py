@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from steelyard_profiler.interpreter import calls
+from steelyard_profiler.interpreter.calls import Builtin, Method
 from steelyard_profiler.interpreter.operations import (
     LAZY_STEPS,
     Halted,
@@ -103,6 +104,10 @@ class Expressions(ABC):
         return True
 
     def _compared(self, sign: ast.cmpop, left: Any, right: Any) -> bool:
+        if isinstance(left, Builtin) and isinstance(right, Builtin):
+            if not isinstance(sign, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
+                raise Halted("Functions and types have no order.")
+            return (left == right) is isinstance(sign, ast.Eq | ast.Is)
         match sign:
             case ast.Eq() | ast.NotEq():
                 return equal(left, right, self.steps) is isinstance(sign, ast.Eq)
@@ -184,14 +189,11 @@ class Expressions(ABC):
             raise Halted("Only lists and dicts can be changed by items.")
 
     def _called(self, node: ast.Call, scope: Scope) -> Any:
-        if isinstance(node.func, ast.Attribute):
-            owner = self.value(node.func.value, scope)
-            method = calls.METHODS.get((type(owner), node.func.attr))
-            if method is None:
-                raise Halted("This method is outside the subset.")
-            return method(self, owner, *self._items(node.args, scope), **self._keywords(node, scope))
         function = self.value(node.func, scope)
         return self.apply(function, self._items(node.args, scope), self._keywords(node, scope))
+
+    def _method(self, node: ast.Attribute, scope: Scope) -> Method:
+        return calls.method(self.value(node.value, scope), node.attr)
 
     def _keywords(self, node: ast.Call, scope: Scope) -> dict[str, Any]:
         if any(keyword.arg is None for keyword in node.keywords):
@@ -307,6 +309,7 @@ _HANDLERS: Mapping[type[ast.expr], Callable[[Any, Any, Scope], Any]] = {
     ast.Set: Expressions._set,
     ast.Dict: Expressions._dict,
     ast.Subscript: Expressions._subscript,
+    ast.Attribute: Expressions._method,
     ast.Call: Expressions._called,
     ast.Lambda: Expressions._lambda,
     ast.ListComp: Expressions._listed,

@@ -1,7 +1,7 @@
 """Reading a program and running its statements.
 
-Rule 1. Only the nodes, functions and methods that are named in this package exist; nothing has attributes,
-        and a method is found by the exact type of its owner. All else halts the program where it is reached.
+Rule 1. Only the nodes, functions and methods that are named in this package exist; an attribute is a method,
+        which is found by the exact type of its owner. All else halts the program where it is reached.
 Rule 2. Every node costs a step, and so does all that grows; calls nest MOST_DEPTH deep. A program ends after
         the same steps on every machine and Python version.
 Rule 3. Whatever the source, the only exception that leaves this package is Halted.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from steelyard_profiler.interpreter import calls
-from steelyard_profiler.interpreter.calls import Builtin
+from steelyard_profiler.interpreter.calls import Builtin, Method
 from steelyard_profiler.interpreter.expressions import Expressions
 from steelyard_profiler.interpreter.operations import Halted, elements, key, reckon, size
 from steelyard_profiler.interpreter.scopes import Function, Scope, assigned
@@ -69,6 +69,8 @@ class Program(Expressions):
         self.steps.pay()
         if isinstance(function, Builtin):
             return calls.FUNCTIONS[function.name](self, *arguments, **(named or {}))
+        if isinstance(function, Method):
+            return function.called(self, *arguments, **(named or {}))
         if not isinstance(function, Function):
             raise Halted("This cannot be called.")
         if self._depth >= MOST_DEPTH:

@@ -84,6 +84,9 @@ _TENS: Mapping[str, tuple[str, ...]] = {
 _SPANISH_TWENTIES = listed(
     "veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete veintiocho veintinueve"
 )
+_KOREAN_ONES = listed("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉")
+_KOREAN_TENS = listed("열 스물 서른 마흔 쉰 예순 일흔 여든 아흔")
+_KANA = listed("いち に さん よん|し ご ろく なな|しち はち きゅう|く")
 _FRENCH_TENS = {2: "vingt", 3: "trente", 4: "quarante", 5: "cinquante", 6: "soixante"}
 
 LANGUAGES = tuple(_TO_TWENTY)
@@ -97,6 +100,20 @@ def cell(language: str, number: int) -> str:
     tens, ones = divmod(number, 10)
     one = _TO_TWENTY[language][ones - 1].split("|")[0] if ones else ""
     return _JOINED.get(language, _spaced)(language, tens, one)
+
+
+def readings(language: str, number: int) -> list[str]:
+    """Other ways to write the number alone, 1 … 99: native Korean, Japanese in kana.
+
+    Within a sentence some of these are other words.
+    """
+    tens, ones = divmod(number, 10)
+    if language == "Korean":
+        return [("", *_KOREAN_TENS)[tens] + ("", *_KOREAN_ONES)[ones]]
+    if language == "Japanese":
+        ten = [f"{kana}じゅう" for kana in _KANA[tens - 1].split("|")] if tens > 1 else ["じゅう" * tens]
+        return [before + one for before in ten for one in (_KANA[ones - 1].split("|") if ones else [""])]
+    return []
 
 
 def _ten(language: str, tens: int) -> str:

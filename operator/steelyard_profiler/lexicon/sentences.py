@@ -166,7 +166,7 @@ LARGER: Mapping[str, str] = {
 DAY_AFTER: Mapping[str, str] = {
     "German": "Welcher Wochentag kommt nach {day}?",
     "French": "Quel jour de la semaine vient après {day} ?",
-    "Spanish": "¿Qué día de la semana viene después de {day}?",
+    "Spanish": "¿Qué día de la semana viene después del {day}?",
     "Italian": "Quale giorno della settimana viene dopo {day}?",
     "Portuguese": "Que dia da semana vem depois de {day}?",
     "Dutch": "Welke dag komt na {day}?",
@@ -201,7 +201,7 @@ OPPOSITE: Mapping[str, str] = {
     "Swedish": "Vad är motsatsen till ”{word}”?",
     "Polish": "Jakie jest przeciwieństwo słowa „{word}”?",
     "Russian": "Какое слово противоположно по смыслу слову «{word}»?",
-    "Turkish": "“{word}” kelimesinin zıttı nedir?",
+    "Turkish": "“{word}” kelimesinin zıt anlamlısı nedir?",
     "Chinese": "“{word}”的反义词是什么？",
     "Japanese": "「{word}」の反対の言葉は何ですか。",
     "Korean": "“{word}”의 반대말은 무엇입니까?",

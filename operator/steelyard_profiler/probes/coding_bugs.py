@@ -181,7 +181,7 @@ LOOPS = (
                     result = c + result
                 return result
         """,
-        {2: ("result = text",), 4: ("result = result + c", "result = c"), 5: ("return text", "return c")},
+        {2: ("result = text",), 4: ("result = c",), 5: ("return text", "return c")},
         [("river",), ("moon",)],
     ),
     Mistaken(
@@ -238,7 +238,7 @@ ALGORITHMS = (
         """,
         {
             3: ("for i in range(1):",),
-            4: ("for j in range(i):",),
+            4: ("for j in range(1):",),
             5: ("if xs[j] < xs[j + 1]:",),
             6: ("xs[j] = xs[j + 1]",),
         },

@@ -1,5 +1,7 @@
 """The Hard questions of Coding about what a program prints, and about numbers as machines hold them."""
 
+import re
+
 from steelyard_profiler import answers, programs
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, LONG, Task
@@ -58,6 +60,9 @@ def true_assignments(draws: Draws) -> Task:
     return Task(question, answers.number(int(programs.output_of(source)), 16), LONG)
 
 
+_HEXADECIMAL = re.compile(r"\b0x[\da-f]+\b", re.IGNORECASE)
+
+
 def other_base(draws: Draws) -> Task:
     base = draws.pick((3, 5, 6, 7))
     number = draws.between(base**3, base**4 - 1)
@@ -67,7 +72,7 @@ def other_base(draws: Draws) -> Task:
         digits = str(digit) + digits
     hexadecimal = f"0x{number:x}"
     question = f"Write the hexadecimal number {hexadecimal} in base {base}. Answer with the digits only."
-    return Task(question, answers.number(int(digits), base), LINE)
+    return Task(question, answers.number(int(digits), base, number).reading(_HEXADECIMAL), LINE)
 
 
 def bits(draws: Draws) -> Task:

@@ -1,6 +1,6 @@
 """What the templates of Writing share: a task whose answer holds to a form and is prose. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from steelyard_profiler import texts
 from steelyard_profiler.answers import Check
@@ -31,12 +31,15 @@ SEEN = tuple(noun for noun in NOUNS if noun not in _UNCOUNTED)
 """Things that can be counted and seen."""
 
 
-def task(question: str, holds: Callable[[str], bool], example: str, tokens: int) -> Task:
-    """A task whose answer must hold to its form and be prose."""
+def task(
+    question: str, holds: Callable[[str], bool], example: str, tokens: int, demanded: Iterable[str] = ()
+) -> Task:
+    """A task whose answer must hold to its form and be prose; `demanded` words echo nothing."""
+    wanted = tuple(demanded)
 
     def check(answer: str) -> bool:
         text = texts.written(answer)
-        return holds(text) and texts.is_prose(text, question)
+        return holds(text) and texts.is_prose(text, question, wanted)
 
     return Task(question, Check(check, example), tokens)
 
@@ -53,7 +56,7 @@ def verse(question: str, holds: Callable[[str], bool], example: str, tokens: int
 
 def is_one_sentence(text: str) -> bool:
     """Whether it is a single sentence, neither a fragment nor without end."""
-    return len(texts.sentences(text)) == 1 and 4 <= len(texts.words(text)) <= 40
+    return len(texts.sentences(text)) == 1 and 3 <= len(texts.words(text)) <= 40
 
 
 def is_dialogue(text: str, speakers: Sequence[str]) -> bool:

@@ -12,8 +12,10 @@ from steelyard_profiler.answers import Check
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, Task, Templates
 from steelyard_profiler.probes import instruction_hard
+from steelyard_profiler.probes.forms import with_article
 from steelyard_profiler.probes.prose import is_prose, sentences
 from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, NAMES, NOUNS, THINGS
+from steelyard_profiler.texts import has_word
 
 _ADJECTIVES = (
     "small",
@@ -68,7 +70,8 @@ def short_sentence(draws: Draws) -> Task:
 
     def check(answer: str) -> bool:
         found = [said.lower() for said in answers.words(answer)]
-        return word in found and 3 <= len(found) <= 20 and is_prose(answer) and sentences(answer) == 1
+        is_short = 3 <= len(found) <= 20 and sentences(answer) == 1
+        return is_short and has_word(answer, word) and is_prose(answer)
 
     return Task(question, Check(check, f"The {word} is here."), LINE)
 
@@ -94,6 +97,7 @@ def ask_question(draws: Draws) -> Task:
             any(word.startswith(topic.lower()) for word in found)
             and answers.body(answer).endswith("?")
             and 3 <= len(found) <= 25
+            and is_prose(answer)
             and sentences(answer) == 1
         )
 
@@ -110,7 +114,8 @@ def begin_with(draws: Draws) -> Task:
     question = f'Write one sentence about a {place}. Its first word must be "{name}".'
 
     def check(answer: str) -> bool:
-        return answers.words(answer)[:1] == [name] and is_prose(answer) and sentences(answer) == 1
+        begins = answers.words(answer)[:1] == [name] and has_word(answer, place)
+        return begins and _is_sentence(answer)
 
     return Task(question, Check(check, f"{name} likes the {place}."), LINE)
 
@@ -120,8 +125,7 @@ def both_words(draws: Draws) -> Task:
     question = f"Write one sentence with the words {one} and {two} in it."
 
     def check(answer: str) -> bool:
-        found = {said.lower() for said in answers.words(answer)}
-        return {one.lower(), two} <= found and is_prose(answer) and sentences(answer) == 1
+        return has_word(answer, one) and has_word(answer, two) and _is_sentence(answer)
 
     return Task(question, Check(check, f"{one} has a {two}."), LINE)
 
@@ -132,7 +136,7 @@ def end_with(draws: Draws) -> Task:
 
     def check(answer: str) -> bool:
         found = [said.lower() for said in answers.words(answer)]
-        return found[-1:] == [word] and name.lower() in found and is_prose(answer) and sentences(answer) == 1
+        return found[-1:] == [word] and has_word(answer, name) and _is_sentence(answer)
 
     return Task(question, Check(check, f"{name} found a {word}."), LINE)
 
@@ -176,16 +180,15 @@ def count_down(draws: Draws) -> Task:
 
 def exact_words(draws: Draws) -> Task:
     count, topic, place = draws.between(6, 9), draws.pick(ANIMALS), draws.pick(CITIES)
-    question = f"Write one sentence of exactly {count} words about a {topic} in {place}."
+    question = f"Write one sentence of exactly {count} words about {with_article(topic)} in {place}."
 
     def check(answer: str) -> bool:
-        found = [word.lower() for word in answers.words(answer)]
         return (
-            len(found) == count
+            len(answers.words(answer)) == count
             and sentences(answer) == 1
             and is_prose(answer)
-            and bool({topic, f"{topic}s"} & set(found))
-            and place.lower() in found
+            and has_word(answer, topic)
+            and has_word(answer, place)
         )
 
     added = ("", " now", " right now", " all the time")[count - 6]
@@ -255,6 +258,11 @@ def numbered_lines(draws: Draws) -> Task:
         return [line.lower().rstrip(".,") for line in lines] == expected
 
     return Task(question, Check(check, "\n".join(expected)), LINE)
+
+
+def _is_sentence(answer: str) -> bool:
+    """Whether it is one sentence, of three words or more."""
+    return len(answers.words(answer)) >= 3 and is_prose(answer) and sentences(answer) == 1
 
 
 TEMPLATES: Templates = {

@@ -7,8 +7,10 @@ from steelyard_profiler import answers
 from steelyard_profiler.answers import Check
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, LONG, Task, Template
+from steelyard_profiler.probes.forms import with_article
 from steelyard_profiler.probes.prose import is_prose, sentences
 from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, NAMES, NOUNS, listed
+from steelyard_profiler.texts import has_word, written
 
 _SIX = tuple(noun for noun in NOUNS if len(noun) == 6)
 _FILLING = listed("big old ship may float by quay beyond deep blue calm ocean while gulls fly up high above")
@@ -168,20 +170,20 @@ def markdown_table(draws: Draws) -> Task:
 def sentence_lengths(draws: Draws) -> Task:
     topic, counts = draws.pick(ANIMALS), draws.sample(range(4, 9), 3)
     question = (
-        f"Write three sentences about a {topic}. The first has exactly {counts[0]} words, "
+        f"Write three sentences about {with_article(topic)}. The first has exactly {counts[0]} words, "
         f"the second {counts[1]} and "
         f'the third {counts[2]}. Use no comma, and do not use the word "the".'
     )
 
     def check(answer: str) -> bool:
-        parts = [part for part in re.split(r"(?<=[.!?])\s+", answers.body(answer)) if part.strip()]
+        parts = [part for part in re.split(r"(?<=[.!?])\s+", written(answer)) if part.strip()]
         found = [[word.lower() for word in answers.words(part)] for part in parts]
         return (
             [len(words) for words in found] == counts
             and all(map(is_prose, parts))
             and "," not in answer
             and not any("the" in words for words in found)
-            and any({topic, f"{topic}s"} & set(words) for words in found)
+            and has_word(answer, topic)
         )
 
     example = " ".join(" ".join([f"A {topic}", *_FILLING[: count - 2]]) + "." for count in counts)

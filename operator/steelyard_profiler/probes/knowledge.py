@@ -94,7 +94,8 @@ def _counted(name: str, ask: str, table: Numbers, level: Level) -> Template:
     def template(draws: Draws) -> Task:
         subject = draws.pick(tuple(table[level]))
         given = [int(digits) for digits in re.findall(r"\d+", subject)]
-        return Task(f"{ask.format(subject)} {NUMBER_ONLY}", answers.number(table[level][subject], *given))
+        right = (answers.year if ask == _YEAR else answers.number)(table[level][subject], *given)
+        return Task(f"{ask.format(subject)} {NUMBER_ONLY}", right)
 
     return _titled(template, name)
 

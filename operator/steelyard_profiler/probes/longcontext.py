@@ -1,6 +1,7 @@
 """LongContext: what stands in long notes: needles at drawn depths, alone, among others like them, changed,
 counted, put together, and in other languages."""
 
+import re
 from collections.abc import Sequence
 from math import factorial
 
@@ -235,11 +236,15 @@ def corrected_day(draws: Draws) -> Task:
     return _task(draws, Level.HARD, told, question, answers.choice(right, DAYS))
 
 
+_UNSIGNED = re.compile(r"\b(?:(?:did|has) not|(?:did|has)n['’]t|never) sign(?:ed)?\b", re.IGNORECASE)
+"""What denies nothing here, but says who is looked for."""
+
+
 def who_is_missing(draws: Draws) -> Task:
     names = draws.sample(NAMES, 6)
     told = draws.shuffled([f"{name} signed the list." for name in names[1:]])
     question = f"Of {', '.join(sorted(names))}, one did not sign the list. Who? {ONE_NAME}"
-    check = answers.choice(names[0], names)
+    check = answers.choice(names[0], names).reading(_UNSIGNED, "is missing")
     return _task(draws, Level.HARD, told, question, check, chance=1 / len(names))
 
 

@@ -4,6 +4,8 @@ Easy ones are of one step with small numbers, Medium ones of one step with large
 Hard ones are in `math_hard`.
 """
 
+from dataclasses import replace
+
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
 from steelyard_profiler.draws import Draws
@@ -55,7 +57,11 @@ def next_in_sequence(draws: Draws) -> Task:
     start, step = draws.between(1, 40), draws.pick((1, 2, 3, 5, 10))
     shown = [start + step * n for n in range(4)]
     question = f"What number comes next: {', '.join(map(str, shown))}? {ONLY}"
-    return Task(question, answers.number(start + step * 4, *shown))
+    every, named = [*shown, start + step * 4], answers.number(start + step * 4, *shown)
+    return Task(
+        question,
+        replace(named, passes=lambda said: answers.numbers_said(said) == every or named.passes(said)),
+    )
 
 
 def given_more(draws: Draws) -> Task:
@@ -85,7 +91,11 @@ def largest_of_three(draws: Draws) -> Task:
     word, right = draws.pick((("largest", max(shown)), ("smallest", min(shown))))
     options = [str(number) for number in shown]
     question = f"Which of these numbers is the {word}: {', '.join(options)}? {ONLY}"
-    return Task(question, answers.choice(str(right), options, claim=word), chance=1 / 3)
+    named = answers.choice(str(right), options, claim=word)
+    check = replace(
+        named, passes=lambda said: named.passes(said) and set(answers.numbers_said(said)) <= set(shown)
+    )
+    return Task(question, check, chance=1 / 3)
 
 
 def sum_of_hundreds(draws: Draws) -> Task:
@@ -132,7 +142,7 @@ def packed_in_boxes(draws: Draws) -> Task:
         f"{name} packs {count} {thing} into boxes of {size}. How many {thing} are left over when no "
         f"further box can be filled? {ONLY}"
     )
-    return Task(question, answers.number(left, count, size), LINE)
+    return Task(question, answers.number(left, *{count, size, full} - {left}), LINE)
 
 
 def mean_of_three(draws: Draws) -> Task:

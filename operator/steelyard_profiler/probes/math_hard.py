@@ -4,6 +4,7 @@ They differ in how far a large model gets without writing its steps down: most s
 `long_product`.
 """
 
+import re
 from fractions import Fraction
 from math import gcd
 
@@ -26,11 +27,15 @@ def sum_of_products(draws: Draws) -> Task:
     return Task(f"What is {a} * {b} + {c} * {d}? {ONLY}", answers.number(a * b + c * d, a, b, c, d), LINE)
 
 
+_MODULUS = re.compile(r"\(\s*\\?p?mod(?:ulo)?\s*\d+\s*\)")
+"""What stands behind a congruence."""
+
+
 def remainder_of_power(draws: Draws) -> Task:
     c, b = draws.pick((7, 11, 13, 17, 19, 23)), draws.between(11, 39)
     a = draws.between(3, c - 2)
     question = f"What is the remainder when {a} to the power of {b} is divided by {c}? {ONLY}"
-    return Task(question, answers.number(pow(a, b, c), a, b, c), LINE)
+    return Task(question, answers.number(pow(a, b, c), a, b, c).reading(_MODULUS), LINE)
 
 
 def two_unknowns(draws: Draws) -> Task:
@@ -52,7 +57,8 @@ def ages(draws: Draws) -> Task:
         f"{older} is {ratio} times as old as {younger}. In {then} years their ages will add up to {total}. "
         f"How old is {older} now? {ONLY}"
     )
-    return Task(question, answers.number(now * ratio, ratio, then, total), LINE)
+    of_younger = re.compile(rf"{younger}(?: is|['’]s age is|:)?\s*{now}\b(?: years old)?")
+    return Task(question, answers.number(now * ratio, ratio, then, total).reading(of_younger), LINE)
 
 
 def journey(draws: Draws) -> Task:

@@ -53,8 +53,7 @@ def sum_asked(draws: Draws) -> Task:
 def larger_of_two(draws: Draws) -> Task:
     language, (a, b) = draws.pick(tuple(sentences.LARGER)), draws.sample(range(11, 99), 2)
     question = f"{sentences.LARGER[language].format(a=a, b=b)} {sentences.DIGITS_ONLY[language]}"
-    options = (str(a), str(b))
-    return Task(question, names.one_of(str(max(a, b)), options), chance=1 / 2)
+    return Task(question, tongues.larger(a, b), chance=1 / 2)
 
 
 def language_of_sentence(draws: Draws) -> Task:
@@ -162,10 +161,14 @@ def numeral_written(draws: Draws) -> Task:
     return _numeral_task(language, number)
 
 
+_BELONGS = (("fish", "food"),)
+"""Words that belong with those of another kind, too."""
+
+
 def odd_word(draws: Draws) -> Task:
     language = draws.pick(tongues.LANGUAGES)
     many, one = draws.sample(tuple(words.KINDS), 2)
-    odd = draws.pick(words.KINDS[one])
+    odd = draws.pick([word for word in words.KINDS[one] if (word, many) not in _BELONGS])
     listed = draws.shuffled([*draws.sample(words.KINDS[many], 3), odd])
     shown = [names.aliases(_cell(language, concept))[0] for concept in listed]
     question = (
@@ -229,7 +232,7 @@ def verb_form(draws: Draws) -> Task:
     verb, pronoun, right = draws.pick(rows)
     question = f'What is the present tense of the {language} verb "{verb}" after "{pronoun}"? {ONE_WORD}'
     rivals = {form for _, _, form in rows} | {infinitive for infinitive, _, _ in rows}
-    return Task(question, names.named([right], [[form] for form in sorted(rivals - {right})], (verb,)))
+    return Task(question, tongues.form(language, right, sorted(rivals - {right}), (verb,)))
 
 
 def colour_in_a_sentence(draws: Draws) -> Task:
@@ -239,9 +242,12 @@ def colour_in_a_sentence(draws: Draws) -> Task:
     return Task(question, tongues.colour(language, thing), LINE)
 
 
+_STEPS = (9, 10, 11, 12, 13, 16, 17, 18, 19, 20)
+"""Days; 8, 14 and 15 stand for one or two weeks in some languages."""
+
+
 def day_later(draws: Draws) -> Task:
-    language, at, step = draws.pick(tuple(sentences.DAYS_LATER)), draws.below(7), draws.between(8, 20)
-    step += step == 14
+    language, at, step = draws.pick(tuple(sentences.DAYS_LATER)), draws.below(7), draws.pick(_STEPS)
     day = names.aliases(words.DAYS[language][at])[0]
     question = f"{sentences.DAYS_LATER[language].format(day=day, n=step)} {sentences.ONE_WORD[language]}"
     return Task(question, tongues.day(language, (at + step) % 7, day))
@@ -250,7 +256,7 @@ def day_later(draws: Draws) -> Task:
 def sum_in_words(draws: Draws) -> Task:
     language, a, b = draws.pick(tuple(sentences.IN_WORDS)), draws.between(12, 48), draws.between(9, 48)
     question = f"{sentences.SUM[language].format(a=a, b=b)} {sentences.IN_WORDS[language]}"
-    return Task(question, tongues.numeral(language, a + b), LINE)
+    return Task(question, tongues.numeral(language, a + b, (a, b)), LINE)
 
 
 def sum_of_two_languages(draws: Draws) -> Task:

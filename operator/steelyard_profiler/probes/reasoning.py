@@ -3,6 +3,7 @@
 Easy ones take one step, Medium ones three or four; the Hard ones are in `reasoning_hard`.
 """
 
+import re
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -39,7 +40,7 @@ def one_of_two(draws: Draws) -> Task:
     first, second = draws.sample(NAMES, 2)
     word = draws.pick(tuple(_OPPOSITES))
     asked, right = draws.pick(((word, first), (_OPPOSITES[word], second)))
-    question = f"{first} is {word} than {second}. Who is {asked}, {first} or {second}? {ONE_NAME}"
+    question = f"Who is {asked}, {first} or {second}? {first} is {word} than {second}. {ONE_NAME}"
     return closed(question, right, (first, second), claim=asked)
 
 
@@ -73,19 +74,28 @@ def last_place(draws: Draws) -> Task:
     return closed(f"{told} Where is {name} now? {ONE_WORD}", rooms[2], rooms)
 
 
+_APART = re.compile(
+    r"\s+(?:does(?: not|n['’]t) belong(?: (?:with|to|among) the (?:others?|rest|list|group))?"
+    r"|is(?: not|n['’]t) an? (?:animal|colou?r|city|day|month))\b",
+    re.IGNORECASE,
+)
+"""What denies nothing here, but says which one it is."""
+
+
 def odd_one_out(draws: Draws) -> Task:
     many, one = draws.sample((ANIMALS, COLORS, CITIES, DAYS, MONTHS), 2)
     odd = draws.pick(one)
     listed = draws.shuffled([*draws.sample(many, 3), odd])
     question = f"Which one of these does not belong with the others: {', '.join(listed)}? {ONE_WORD}"
-    return closed(question, odd, listed)
+    check = answers.choice(odd, listed).reading(_APART, " is odd")
+    return Task(question, check, chance=1 / len(listed))
 
 
 def owner(draws: Draws) -> Task:
     names, animals = draws.sample(NAMES, 3), draws.sample(ANIMALS, 3)
     told = ". ".join(f"{name} has {_a(animal)}" for name, animal in zip(names, animals, strict=True))
     at = draws.below(3)
-    return closed(f"{told}. Who has the {animals[at]}? {ONE_NAME}", names[at], names)
+    return closed(f"Who has the {animals[at]}? {told}. {ONE_NAME}", names[at], names)
 
 
 def place_in_line(draws: Draws) -> Task:

@@ -267,8 +267,9 @@ def robot_walk(draws: Draws) -> Task:
 
 
 def _spaced(answer: str) -> str:
-    """The answer with one space after the comma between two numbers."""
-    return re.sub(r"(?<=\d)\s*,\s*(?=[-\u2212]?\d)", ", ", answer)
+    """The answer with one space after the comma between two numbers, without directions and plus signs."""
+    plain = re.sub(r"(?<=\d) (?:steps? )?(?:east|north)\b|\+(?=\d)", "", answer.replace("–", "-"))
+    return re.sub(r"(?<=\d)\s*,\s*(?=[-\u2212]?\d)", ", ", plain)
 
 
 def arrival_time(draws: Draws) -> Task:

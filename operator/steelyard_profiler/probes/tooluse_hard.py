@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from steelyard_profiler import answers
-from steelyard_profiler.calls import Clock, Day, Place, Several, Thing, Wanted, called, uncalled
+from steelyard_profiler.calls import Clock, Day, Place, Several, Thing, Title, Wanted, called, uncalled
 from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LONG, SHORT, Task
 from steelyard_profiler.probes import tools
@@ -130,7 +130,7 @@ def corrected_table(draws: Draws) -> Task:
         f"{more} more want to come, and half an hour later is better for them."
     )
     wanted = {
-        "restaurant": place,
+        "restaurant": Title(place),
         "people": people + more,
         "date": Day(day.isoformat()),
         "time": Clock(f"{hour + 12}:30"),

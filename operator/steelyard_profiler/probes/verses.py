@@ -54,14 +54,24 @@ _WITHOUT = {
 """Letter → animals and a text without it."""
 
 _ALPHABET = {
-    "a": "A big cat drinks every Friday.",
-    "c": "Can dogs eat fresh green herbs?",
-    "d": "Do elephants find green hats interesting?",
-    "e": "Every farmer grows huge, interesting jewels.",
-    "h": "He is just keeping lazy mice.",
-    "i": "I just keep little mice nearby.",
+    "a": ("All birds can dance.", "All birds can dance everywhere.", "A big cat drinks every Friday."),
+    "c": ("Cats do eat fish.", "Cats do eat fresh grapes.", "Can dogs eat fresh green herbs?"),
+    "d": (
+        "Dogs eat fresh grass.",
+        "Do elephants find grass here?",
+        "Do elephants find green hats interesting?",
+    ),
+    "e": (
+        "Every farmer grows herbs.",
+        "Every farmer grows herbs inside.",
+        "Every farmer grew herbs in June.",
+    ),
+    "h": ("He is just kidding.", "He is just keeping lambs.", "He is just keeping lazy mice."),
+    "i": ("I just keep lambs.", "I just keep little mice.", "I just keep little mice nearby."),
 }
-"""Letter → six words that begin with it and the letters after it."""
+"""Letter → sentences of four, five and six words that begin with it and the letters after it."""
+
+_QUOTES = "\"'”*"
 
 
 def acrostic(draws: Draws) -> Task:
@@ -160,8 +170,8 @@ def interview(draws: Draws) -> Task:
             return False
         answered = " ".join(found[1::2]).lower()
         return (
-            all(line.endswith("?") for line in found[::2])
-            and all(line.endswith(".") for line in found[1::2])
+            all(line.rstrip(_QUOTES).endswith("?") for line in found[::2])
+            and all(line.rstrip(_QUOTES).endswith(".") for line in found[1::2])
             and {"yes", "no"}.isdisjoint(texts.words(answered))
         )
 
@@ -193,11 +203,12 @@ def alphabet_sentence(draws: Draws) -> Task:
         return (
             "".join(word[0] for word in found) == letters
             and len(texts.sentences(text)) == 1
+            and text.count(",") < count - 2
             and sum(len(word) > 1 for word in found) >= count - 1
             and texts.is_pronounceable(text)
         )
 
-    return Task(question, Check(check, " ".join(_ALPHABET[first].split()[:count])), forms.SENTENCE)
+    return Task(question, Check(check, _ALPHABET[first][count - 4]), forms.SENTENCE)
 
 
 def letter_with_postscript(draws: Draws) -> Task:
@@ -211,7 +222,7 @@ def letter_with_postscript(draws: Draws) -> Task:
         marks = [mark[0] for mark in re.findall(r"[.!?]+(?=\s|$)", inner)]
         return (
             found[-3].lower().startswith("yours")
-            and bool(re.match(r"P\.? ?S\.?", found[-1]))
+            and bool(re.match(r"\**P\.? ?S\.?", found[-1]))
             and len(texts.ended_sentences(inner)) == 3
             and marks[1:] == ["?", "."]
             and texts.has_word(inner, city)

@@ -3,6 +3,7 @@
     ask URL REQUESTS       asks each request once, and prints the answers as a list
     load URL MODEL TOKENS  asks without a pause until SIGTERM, then prints how many answers came how, and the
                            seconds from the first request until SIGTERM
+    alone URL MODEL TOKENS  the same with one stream at a time
     rate URL MODEL NUMBER  asks so many times a second until SIGTERM, then prints the same
 
 Nothing here asks twice, as a client's retry would hide what the tests look for.
@@ -83,6 +84,15 @@ def rate(url: str, model: str, number: str) -> None:
 
 def load(url: str, model: str, tokens: str) -> None:
     """Ask for answers of so many tokens from several workers at once, streamed and not, until SIGTERM."""
+    _load(url, model, tokens, STREAMS, OTHERS)
+
+
+def alone(url: str, model: str, tokens: str) -> None:
+    """Ask for one stream of so many tokens after another until SIGTERM."""
+    _load(url, model, tokens, 1, 0)
+
+
+def _load(url: str, model: str, tokens: str, streams: int, others: int) -> None:
     messages = [{"role": "user", "content": "Tell me a long story of a fox."}]
     body = {"model": model, "messages": messages, "max_tokens": int(tokens)}
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # in every thread made here
@@ -96,9 +106,9 @@ def load(url: str, model: str, tokens: str) -> None:
                 tally[way(client, body, begun.release)] += 1
         return tally
 
-    with futures.ThreadPoolExecutor(STREAMS + OTHERS) as pool:
-        working = [pool.submit(work, way) for way in (_streamed,) * STREAMS + (_at_once,) * OTHERS]
-        for _ in range(STREAMS):
+    with futures.ThreadPoolExecutor(streams + others) as pool:
+        working = [pool.submit(work, way) for way in (_streamed,) * streams + (_at_once,) * others]
+        for _ in range(streams):
             begun.acquire()
         _tell(BEGUN)
         seconds = _until_told_to_end(began)
@@ -153,5 +163,5 @@ def _tell(line: str) -> None:
 
 
 if __name__ == "__main__":
-    verbs: dict[str, Callable[..., None]] = {"ask": ask, "load": load, "rate": rate}
+    verbs: dict[str, Callable[..., None]] = {"ask": ask, "load": load, "alone": alone, "rate": rate}
     verbs[sys.argv[1]](*sys.argv[2:])

@@ -201,6 +201,11 @@ def begin_load(cluster: Cluster, backend: str, tokens: int, url: str = URL) -> s
     return _begin(cluster, "load", url, f"{pods.MODEL}@{backend}", str(tokens))
 
 
+def begin_streams(cluster: Cluster, backend: str, tokens: int) -> str:
+    """As `begin_load`, one stream at a time."""
+    return _begin(cluster, "alone", URL, f"{pods.MODEL}@{backend}", str(tokens))
+
+
 def begin_rate(cluster: Cluster, model: str, per_second: int) -> str:
     """Have a client pod ask so many times a second; the pod's name, once something was answered."""
     return _begin(cluster, "rate", URL, model, str(per_second))

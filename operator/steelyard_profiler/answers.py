@@ -78,6 +78,10 @@ def states_number(answer: str, expected: int | Fraction, given: Iterable[int | F
     return _said_number(answer, expected, given) is not None
 
 
+_COMPOUND = re.compile(r"[\s-]{0,3}[A-Za-z]{1,12}[\s,]{1,3}(?:and\s{1,3})?")
+"""Stands between the numbers of "5 km 300 m"."""
+
+
 def numbers_said(answer: str) -> list[Fraction]:
     """All numbers of an answer, in order."""
     return [Fraction(str(one.value)) for one in numerals.numbers(sayings.spoken(answer))]
@@ -89,12 +93,15 @@ def states_quantity(
     """Whether the answer says this number, without a unit or with this one."""
     text = sayings.spoken(answer)
     found = [(one, _unit_after(text, one.end)) for one in numerals.numbers(text, ratios=True)]
-    if any(named == unit for _, named in found):
-        for one in (one for one, named in found if named not in ("", unit)):
-            text = text[: one.start] + " " * (one.end - one.start) + text[one.end :]
-    if _said_number(text, expected, given) is None:
-        return False
     units = {named for one, named in found if one.value == expected and named}
+    others = [Fraction(str(one.value)) for one, named in found if unit in units and named not in ("", unit)]
+    is_part = any(
+        one.value == expected and named not in ("", unit) and _COMPOUND.fullmatch(text, one.end, two.start)
+        for (one, _), (two, named) in pairwise(found)
+    )
+    rivals = [other for other in others if other != expected]
+    if is_part or _said_number(answer, expected, [*given, *rivals]) is None:
+        return False
     return not units or unit in units
 
 
@@ -300,7 +307,7 @@ def _claimed(text: str, pattern: str, claim: str) -> set[str]:
     joined = rf"{pattern}(?:(?:\s*,\s*|\s+)(?:(?:or|and)\s+)?(?:maybe\s+)?{pattern})*"
     every = [
         *re.finditer(
-            rf"({joined}) (?:(?:is|was|are|comes|came|finished) (?:the )?)?{claim}\b", text, re.IGNORECASE
+            rf"({joined}) (?:is|was|are|comes|came|finished) (?:the )?{claim}\b", text, re.IGNORECASE
         ),
         *re.finditer(
             rf"(?:^|\b(?:the|is|was|who) ){claim}"

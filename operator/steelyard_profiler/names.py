@@ -57,8 +57,8 @@ _BULLET = re.compile(r"^(?:[-*•]\s*|\(?[\da-dA-D](?:\)\s*|\.\s+))")
 _NO_GUESS = re.compile(
     r"(?:not|but|never|no|nor|yes|ok|okay|sure|well|so|hmm|right|wait|actually|certainly)\b"
 )
-_CLAUSE = re.compile("(?<=.)(?:是|は)|です|ます|ので")
-"""A part of a sentence in Chinese or Japanese, which have no words to count."""
+_CLAUSE = re.compile("(?<=..)(?<!可能)(?<!也许)[是は](?=.)")
+"""Within a part of a sentence in Chinese or Japanese, which have no words to count."""
 _FEW_WORDS = 3
 """A longer item of a list is no bare guess."""
 

@@ -57,7 +57,7 @@ _NO_NUMBER = re.compile(
     r"\b(?:no|any|some|every|each|which|this|that|the|other|another|right|wrong|correct|last|first|next)\s+$",
     re.IGNORECASE,
 )
-_STEP = re.compile(r"^\s*(?:step\s+)?(\d{1,2})(?:[.)]\s|:\s)", re.IGNORECASE | re.MULTILINE)
+_STEP = re.compile(r"^[ \t]{0,20}(?:step\s+)?(\d{1,2})(?:[.)]\s|:\s)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

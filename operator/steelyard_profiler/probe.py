@@ -38,6 +38,9 @@ class Task:
     """The tools that may be called, as the API wants them."""
 
 
+_ENDLESS = re.compile(r"\d{400}")
+"""A number that says nothing, and that Python does not read."""
+
 LEAST_REPEATED_WORDS = 5
 """A question without its last sentence is known by so many words; fewer may be an answer's own."""
 
@@ -86,6 +89,8 @@ class Probe:
 
     def accepts(self, answer: str, calls: Sequence[Call] = ()) -> bool:
         """Whether the answer is right; thoughts and what merely repeats the question are not said."""
+        if _ENDLESS.search(answer):
+            return False
         said = _without(self.question, sayings.after_thoughts(answer))
         if isinstance(self.check, CallCheck):
             return self.check.judges(said, calls)

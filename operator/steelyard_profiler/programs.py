@@ -30,12 +30,23 @@ _SAYS = re.compile(
 _SAID = re.compile(rf"{_SAYS.pattern}[\"'“]([^\"'”\n]+)[\"'”]", re.IGNORECASE)
 _EXPLAINED = re.compile(r"\n\s*(?:explanation|because|since|this|the|it|here)\b", re.IGNORECASE)
 _TAKES_BACK = re.compile(r"\b(?:no|wait|actually|sorry|correction|rather)\b", re.IGNORECASE)
+_GOES_ON = re.compile(rf"{_TAKES_BACK.pattern}|\b(?:so|then|thus|therefore|finally)\b", re.IGNORECASE)
+_OTHER = re.compile(
+    rf"{_TAKES_BACK.pattern}|\b(?:or|maybe|perhaps|wrong|incorrect|should|outputs?|prints?|printed|answer)\b",
+    re.IGNORECASE,
+)
+"""Where it stands behind an output, that may be none."""
+
 _HEDGE = re.compile(r"\b(?:or|maybe|perhaps|either)\b", re.IGNORECASE)
 _LIST = r"\[[^\[\]]*\]"
 _MORE_LINES = (
-    r"(?:(?:\s*(?:,?\s*\b(?:or|and)\b|[-–/&,])\s*(?:lines?\s*)?#?\d+)+(?=\s*(?:[.!?)\n]|\Z|are\b)))?"
+    r"(?:(?:\s{0,3}(?:,?\s{0,3}\b(?:or|and)\b|[-–/&,])\s{0,3}(?:lines?\s{0,3})?#?\d{1,3}\b)+"
+    r"(?=\s{0,3}(?:[.!?)\n]|\Z|are\b)))?"
 )
-_LINE = re.compile(rf"\blines?\s*(?:number|no\.?|#)?\s*(?:is|:)?\s*#?\d+{_MORE_LINES}", re.IGNORECASE)
+_LINE = re.compile(
+    rf"\blines?\s{{0,3}}(?:number|no\.?|#)?\s{{0,3}}(?:is|:)?\s{{0,3}}#?\d{{1,3}}\b{_MORE_LINES}",
+    re.IGNORECASE,
+)
 _IS_FINE = re.compile(
     r"[`'\")]*\s+(?:is|looks|seems) (?:(?:fine|okay|ok|correct|right)\b(?! one\b| answer\b)"
     r"|not (?:the )?(?:wrong|incorrect|a problem|an error|the problem|the error|mistaken|faulty|buggy)\b)"
@@ -44,7 +55,7 @@ _IS_FINE = re.compile(
 )
 """Stands behind a line that is said to be none of the wrong ones."""
 
-_NUMBERED = re.compile(rf"^\W*#?\d+\b(?:{_MORE_LINES})(?!\s*[-+*/%=<>)\]])", re.IGNORECASE)
+_NUMBERED = re.compile(rf"^\W{{0,8}}#?\d{{1,3}}\b(?:{_MORE_LINES})(?!\s{{0,3}}[-+*/%=<>)\]])", re.IGNORECASE)
 _MOST = 1e300
 """A larger number is none of our results; some whole numbers are too large for a fraction."""
 
@@ -72,9 +83,11 @@ def says_output(answer: str, expected: str) -> bool:
     """Whether the answer gives this output, by itself or as what is printed."""
     wanted, answer = _plain(expected), _unmarked(answer)
     if re.fullmatch(_LIST, wanted):
-        first = _plain(answer.split("\n\n")[0])
-        is_alone = re.fullmatch(_LIST, first)
-        return first == wanted if is_alone else answers.states_match(_plain(answer), wanted, _LIST)
+        first, *more = answer.split("\n\n")
+        is_other = any(_OTHER.search(part) or re.fullmatch(_LIST, _plain(part)) for part in more)
+        if re.fullmatch(_LIST, _plain(first)) and not is_other:
+            return _plain(first) == wanted
+        return answers.states_match(_plain(answer), wanted, _LIST)
     hedged = _HEDGE.search(answer) and not _HEDGE.search(expected)
     return not hedged and wanted in map(_plain, _candidates(answer))
 
@@ -196,11 +209,13 @@ def _candidates(answer: str) -> Iterator[str]:
     if len(said) == 1:
         yield said.pop()
     yield first
-    if explained := _EXPLAINED.search(first):
+    explained = _EXPLAINED.search(first)
+    if explained and not _OTHER.search(first, explained.end()):
         yield first[: explained.start()]
     marks = [mark for mark in _SAYS.finditer(first) if not sayings.is_denied(first, mark.start())]
     for one, two in combinations(marks, 2):
-        if one[0].lower() == two[0].lower() and not _TAKES_BACK.search(first, one.end(), two.start()):
+        is_again = one[0].lower() == two[0].lower() and not one[0].lower().startswith(("is", "will"))
+        if is_again and not _GOES_ON.search(first, one.end(), two.start()):
             return
     yield from (first[mark.end() :] for mark in marks)
 

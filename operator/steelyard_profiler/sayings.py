@@ -77,6 +77,9 @@ _CONCLUSION = re.compile(
     r"i mean)\b",
     re.IGNORECASE,
 )
+_COMES_TO = re.compile(r"[\s\d+\-*/×÷·().&|^]{0,40}[=≡]\W{0,3}")
+"""Stands between a value of a formula and what the formula comes to."""
+
 _CORRECTION = re.compile(
     r"\b(?:wait|no|actually|sorry|correction|mistake|instead|re-?check|i mean|wrong|incorrect|however|hmm|"
     r"let me)\b",
@@ -238,11 +241,13 @@ def _concluded(text: str, found: Sequence[Found], given: Set[object]) -> object:
         begin += inline.start()
     elif not (begin and _CONCLUSION.match(sentence)):
         return None
-    values = {one.value for one in found if one.start >= begin}
-    if (value := _result(text, found, given)) is not None:
-        return value
+    concluding = [one for one in found if one.start >= begin]
+    values = {one.value for one in concluding}
     new = values - given or values
-    return new.pop() if len(new) == 1 else None
+    if len(new) != 1:
+        return _result(text, found, given)
+    first, last = next(one for one in concluding if one.value in new), found[-1]
+    return last.value if _COMES_TO.fullmatch(text, first.end, last.start) else new.pop()
 
 
 def _alone(text: str, found: Sequence[Found], given: Set[object]) -> object:

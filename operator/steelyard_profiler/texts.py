@@ -44,7 +44,7 @@ LOOP_TIMES = 3
 
 _END = re.compile(r"[.!?…]+[\"'”’)*]*(?:\s+|$)")
 _TITLE = re.compile(r"\b(Mr|Mrs|Ms|Dr|St|P\.S|p\.m|a\.m)\.(?=\s)")
-_NUMBERED = re.compile(r"^\s*\d{1,2}[.)]\s+", re.MULTILINE)
+_NUMBERED = re.compile(r"^[ \t]{0,8}\d{1,2}[.)][ \t]{1,8}", re.MULTILINE)
 _PREAMBLE = re.compile(r"\A(?:sure|certainly|of course|okay|ok|here)\b[^\n]{0,80}:\s*\n+", re.IGNORECASE)
 _LOOSE_ARTICLE = re.compile(
     r"(?<![\w.'’-])(?:[Tt]he|[Aa]n|a)\s+(?:and|or|of|the|an|a|but|from|by|with)(?![\w'’-])"

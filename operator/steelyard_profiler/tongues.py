@@ -34,12 +34,20 @@ def number(language: str, right: int, given: Iterable[int]) -> Check:
     return Check(check, str(right))
 
 
+_LARGER = (
+    "größer|grösser|plus grand|mayor|más grande|più grande|maggiore|maior|groter|större|większa|większe"
+    "|więcej"
+)
+
+
 def larger(one: int, two: int) -> Check:
     """The larger of two numbers, also as "42 is larger than 13" in any of the languages."""
     right, other = max(one, two), min(one, two)
     than = re.compile(
-        rf"(?:>|(?<!\w)(?:als|que|di|dan|än|niż|od|чем|больше)(?!\w)|比)\s*{other}(?!\d)"
-        rf"|(?<!\d){other}\s*(?:より|보다|['’](?:den|dan|ten|tan)\b)"
+        rf"(?:>|(?:{_LARGER}) (?:als|que|do que|di|dan|än|niż|od)|больше(?:, чем)?)\s{{0,3}}{other}(?!\d)"
+        rf"|比\s{{0,3}}{other}\s{{0,3}}大|(?<!\d){other}\s{{0,3}}より(?:も)?大"
+        rf"|(?<!\d){other}\s{{0,3}}보다 (?:더 )?[크큽큰]"
+        rf"|(?<!\d){other}['’](?:den|dan|ten|tan) (?:daha )?büyük"
     )
     return names.one_of(str(right), (str(one), str(two))).reading(than)
 

@@ -28,7 +28,7 @@ AS_IN_PYTHON = {
         "print(sorted(['b', 'A'], key=str.lower), list(map(str.upper, 'ab')), dict.fromkeys('ab'))"
     ),
     "types compared": (
-        "print(type([]) == list, type(1) is int, type('a') != int, type(True) is int, type(2.5) == float)"
+        "print(type([]) == list, type(1) is int, type('a') != int, type(True) is int, type(1) in (int, str))"
     ),
     "filled texts": "print('{}-{}'.format(1, [2]), 'x'.format(), '{}'.format('a', 'b'))",
     "slices": "xs = [1, 2, 3, 4]\nprint(xs[::-1], xs[1:3], xs[-1], 'river'[:2], (1, 2)[0], range(9)[2:8:3])",

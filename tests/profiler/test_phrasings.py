@@ -4,7 +4,8 @@ import pytest
 
 from steelyard.api.measuring import Suite
 from steelyard.api.profile import Category
-from steelyard_profiler import tongues, workload
+from steelyard_profiler import answers, names, programs, tongues, workload
+from steelyard_profiler.answers import Check
 
 Case = tuple[Category, int, int, str]
 """Category, seed, index and template of a probe."""
@@ -223,6 +224,75 @@ PHRASINGS_OF_FULL: Phrasings = {
     ),
 }
 
+CHECKS: dict[str, tuple[Check, list[str], list[str]]] = {
+    "a length": (
+        answers.quantity(5, "km", 50),
+        ["5 km", "5 km (5000 m)", "5000 m = 5 km"],
+        ["5 km 300 m", "5 km and 300 m", "5 km = 6000 m"],
+    ),
+    "a time": (
+        answers.quantity(3, "h", 100),
+        ["3 hours", "It takes 3 hours."],
+        ["It is 3 hours, or maybe 200 minutes.", "I first thought 3 hours. The answer is 150 minutes."],
+    ),
+    "what is left": (
+        answers.number(12, 20, 8),
+        [
+            "She eats 8 of them. So there are 12 apples left, since the total was 20.",
+            "She gives 8 away. So 12 are left of a total of 20.",
+        ],
+        ["So 20 - 12 = 8 are left."],
+    ),
+    "a difference": (
+        answers.number(5, 12, 7),
+        [
+            "Subtract 7 from both sides. Therefore, x is 5, as 5 + 7 = 12.",
+            "Ann has 12 and Bob has 7. So Ann has 5 more than Bob, who has 7.",
+            "12 - 7. So it is 5, because 5 + 7 = 12.",
+        ],
+        ["12 - 5. So it is 7."],
+    ),
+    "the larger number": (
+        tongues.larger(13, 42),
+        ["42 es mayor que 13.", "42は13より大きいです。", "42 больше, чем 13.", "42 > 13"],
+        ["42 ist kleiner als 13", "42 es menor que 13", "13 > 42"],
+    ),
+    "a word in Japanese": (
+        names.named(["犬"], [["猫"], ["鳥"]]),
+        ["犬", "犬です。"],
+        ["犬です、馬です", "可能是犬，可能是马", "也是犬，也是马，也是羊"],
+    ),
+    "a list that is printed": (
+        programs.prints("print([1, 2])"),
+        ["[1, 2]", "[1, 2]\n\nOnly [1, 2] of [1, 2, 3] are kept.", "[3, 4]\n\nWait, the output is [1, 2]."],
+        ["[1, 2]\n\nor maybe [3, 4]", "[1, 2]\n\n[3, 4]", "[1, 2]\n\nActually, the output is [3, 4]."],
+    ),
+    "a word that is printed": (
+        programs.prints("print('apple')"),
+        [
+            "The list is sorted, so the first item is apple",
+            "This is a loop. The output is apple.",
+            "The loop prints nothing. Then it prints apple",
+            "apple\nExplanation: the words are joined",
+        ],
+        ["apple\nThe actual output is banana", "apple\nThis is wrong: it prints banana"],
+    ),
+    "one of two lines": (
+        programs.wrong_line(["x = 1", "y = 2"], 1),
+        ["1", "Line 1 is wrong.", "In line 1, 10 should be 2."],
+        ["1 or 2", "Lines 1 and 2 are wrong.", "lines 1-2"],
+    ),
+}
+"""Checks by themselves."""
+
+ENDLESS = (
+    "9" * 5000,
+    f"line {'9' * 5000}",
+    f"{'1' * 4400} is the answer",
+    "(" + " " * 5000,
+    "a" + "\n" * 5000 + "b",
+)
+
 COLOURS = {
     ("French", "La neige est blanche."): True,
     ("French", "La nieve es blanca."): False,
@@ -259,6 +329,21 @@ def test_a_right_answer_passes_however_it_is_put_and_a_wrong_one_does_not(
     assert asked.template == template
     assert [answer for answer in right if not asked.accepts(answer)] == []
     assert [answer for answer in wrong if asked.accepts(answer)] == []
+
+
+@pytest.mark.parametrize("case", CHECKS)
+def test_a_check_takes_what_is_right_alone(case: str) -> None:
+    check, right, wrong = CHECKS[case]
+
+    assert [answer for answer in right if not check.passes(answer)] == []
+    assert [answer for answer in wrong if check.passes(answer)] == []
+
+
+@pytest.mark.parametrize("category", workload.TEMPLATES)
+def test_no_answer_is_too_long_to_be_marked(category: Category) -> None:
+    every = workload.category_probes(Suite.QUICK, 1, category, 60)
+
+    assert not any(asked.accepts(answer) for asked in every for answer in ENDLESS)
 
 
 @pytest.mark.parametrize(("language", "answer"), COLOURS)

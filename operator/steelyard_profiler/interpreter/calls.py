@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from steelyard_profiler.interpreter.operations import (
@@ -59,6 +60,12 @@ class Builtin:
 
     name: str
     """Its name."""
+
+
+@cache
+def builtin(name: str) -> Builtin:
+    """The one value of this name, so that it is the same wherever it comes from."""
+    return Builtin(name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,7 +264,7 @@ def _sum(run: Caller, values: object, /, start: Any = 0) -> Any:
 def _type(run: Caller, value: object, /) -> Builtin:
     if type(value) not in _TYPES.values():
         raise Halted("Only the plain types have a name.")
-    return Builtin(type(value).__name__)
+    return builtin(type(value).__name__)
 
 
 @_lazy

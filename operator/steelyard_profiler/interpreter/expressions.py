@@ -104,18 +104,14 @@ class Expressions(ABC):
         return True
 
     def _compared(self, sign: ast.cmpop, left: Any, right: Any) -> bool:
-        if isinstance(left, Builtin) and isinstance(right, Builtin):
-            if not isinstance(sign, ast.Eq | ast.NotEq | ast.Is | ast.IsNot):
-                raise Halted("Functions and types have no order.")
-            return (left == right) is isinstance(sign, ast.Eq | ast.Is)
         match sign:
             case ast.Eq() | ast.NotEq():
                 return equal(left, right, self.steps) is isinstance(sign, ast.Eq)
             case ast.In() | ast.NotIn():
                 return self._holds(right, left) is isinstance(sign, ast.In)
             case ast.Is() | ast.IsNot():
-                if not any(isinstance(side, bool | None) for side in (left, right)):
-                    raise Halted("Only None, True and False are compared by `is`.")
+                if not any(isinstance(side, bool | Builtin | None) for side in (left, right)):
+                    raise Halted("Only None, True, False and types are compared by `is`.")
                 return (left is right) is isinstance(sign, ast.Is)
             case _:
                 return ordered(type(sign), left, right, self.steps)

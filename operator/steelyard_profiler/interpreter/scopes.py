@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from steelyard_profiler.interpreter import calls
-from steelyard_profiler.interpreter.calls import Builtin
 from steelyard_profiler.interpreter.operations import Halted
 
 _OWN_SCOPES = (
@@ -49,7 +48,7 @@ class Scope:
                 raise Halted("The name has no value yet.")
             scope = scope.outer
         if name in calls.FUNCTIONS:
-            return Builtin(name)
+            return calls.builtin(name)
         raise Halted("There is no such name.")
 
 

@@ -4,6 +4,8 @@ Easy ones ask for one thing that stands in a line, Medium ones for a small recor
 Hard ones, in `extraction_hard`, for what must be gathered, joined and computed.
 """
 
+import re
+
 from steelyard.api.profile import Level
 from steelyard_profiler import answers
 from steelyard_profiler.draws import Draws
@@ -82,11 +84,15 @@ def color_of_thing(draws: Draws) -> Task:
     )
 
 
+_WROTE = re.compile(r"\bwrote\b")
+
+
 def sender_of_letter(draws: Draws) -> Task:
     (reader, writer), city = draws.sample(NAMES, 2), draws.pick(CITIES)
     text = f"Dear {reader}, the weather in {city} is fine. See you soon. Yours, {writer}"
     question = f"{text}\n\nWho wrote this letter? Answer with one name."
-    return Task(question, answers.choice(writer, (reader, writer), claim="wrote"), chance=1 / 2)
+    check = answers.choice(writer, (reader, writer), claim="writer").reading(_WROTE, "is the writer")
+    return Task(question, check, chance=1 / 2)
 
 
 def one_record(draws: Draws) -> Task:

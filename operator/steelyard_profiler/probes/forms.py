@@ -56,7 +56,9 @@ def verse(question: str, holds: Callable[[str], bool], example: str, tokens: int
 
 def is_one_sentence(text: str) -> bool:
     """Whether it is a single sentence, neither a fragment nor without end."""
-    return len(texts.sentences(text)) == 1 and 3 <= len(texts.words(text)) <= 40
+    found = texts.words(text)
+    is_whole = len(found) > 3 or (len(found) == 3 and found[-1] not in texts.FUNCTION_WORDS)
+    return len(texts.sentences(text)) == 1 and is_whole and len(found) <= 40
 
 
 def is_dialogue(text: str, speakers: Sequence[str]) -> bool:

@@ -74,20 +74,26 @@ def last_place(draws: Draws) -> Task:
     return closed(f"{told} Where is {name} now? {ONE_WORD}", rooms[2], rooms)
 
 
-_APART = re.compile(
-    r"\s+(?:does(?: not|n['’]t) belong(?: (?:with|to|among) the (?:others?|rest|list|group))?"
-    r"|is(?: not|n['’]t) an? (?:animal|colou?r|city|day|month))\b",
-    re.IGNORECASE,
-)
+_APART = r"\s{1,3}(?:does(?: not|n['’]t) belong(?: (?:with|to|among) the (?:others?|rest|list|group))?"
 """What denies nothing here, but says which one it is."""
 
 
+_KINDS_OF_WORDS = (
+    (ANIMALS, "animal"),
+    (COLORS, "colou?r"),
+    (CITIES, "city"),
+    (DAYS, "day"),
+    (MONTHS, "month"),
+)
+
+
 def odd_one_out(draws: Draws) -> Task:
-    many, one = draws.sample((ANIMALS, COLORS, CITIES, DAYS, MONTHS), 2)
+    (many, kind), (one, _) = draws.sample(_KINDS_OF_WORDS, 2)
     odd = draws.pick(one)
     listed = draws.shuffled([*draws.sample(many, 3), odd])
     question = f"Which one of these does not belong with the others: {', '.join(listed)}? {ONE_WORD}"
-    check = answers.choice(odd, listed).reading(_APART, " is odd")
+    apart = re.compile(rf"{_APART}|is(?: not|n['’]t) an? {kind})\b", re.IGNORECASE)
+    check = answers.choice(odd, listed).reading(apart, " is odd")
     return Task(question, check, chance=1 / len(listed))
 
 

@@ -268,7 +268,8 @@ def robot_walk(draws: Draws) -> Task:
 
 def _spaced(answer: str) -> str:
     """The answer with one space after the comma between two numbers, without directions and plus signs."""
-    plain = re.sub(r"(?<=\d) (?:steps? )?(?:east|north)\b|\+(?=\d)", "", answer.replace("–", "-"))
+    plain = re.sub(r"(\d+) (?:steps? )?(?:west|south)\b", r"-\1", answer.replace("–", "-"))
+    plain = re.sub(r"(?<=\d) (?:steps? )?(?:east|north)\b|\+(?=\d)", "", plain)
     return re.sub(r"(?<=\d)\s*,\s*(?=[-\u2212]?\d)", ", ", plain)
 
 

@@ -255,7 +255,8 @@ def letter_of_greeting(draws: Draws) -> Task:
             return False
         inner = " ".join(found[1:-2])
         closing = found[-2].lower().startswith("best wishes") and found[-1].rstrip(".") == sender
-        return closing and 1 <= len(texts.ended_sentences(inner)) <= 2 and texts.has_word(inner, thing)
+        is_told = 1 <= len(texts.ended_sentences(inner)) <= 2 and len(texts.words(inner)) >= 3
+        return closing and is_told and texts.has_word(inner, thing)
 
     question = (
         f"Write a letter to {to} with one or two sentences about the {thing}. Its first line is "

@@ -207,7 +207,7 @@ class Prober:
         except TimeoutError:
             message = f"{url} did not answer in {timeout_seconds:g} s: is the engine stuck or overloaded?"
             return Failure("TimedOut", message)
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return _broken(error, endpoint)
         if 0 < most_bytes < len(answer.body):
             message = f"{_said(answer, endpoint, path)} and more than {most_bytes} bytes: {_CHECK_ENGINE}"

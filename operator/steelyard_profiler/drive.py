@@ -65,7 +65,7 @@ class Drive:
                 self._asks_for_usage = isinstance(retried, Failure)
                 return retried
             return reply
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return self._failure_of(error)
         finally:
             self.under_way -= 1
@@ -79,7 +79,7 @@ class Drive:
                 response, body = await self._fetched(address)
         except TimeoutError:
             return failures.hangs("list of models", "GET /models", CATALOGUE_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return self._failure_of(error)
         if response.status_code != 200:
             return failures.unexpected(response, address, target, "a list of models")
@@ -111,7 +111,7 @@ class Drive:
         try:
             async with asyncio.timeout(seconds):
                 response, answer = await self._fetched(address, body)
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError):
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return None
         return response.status_code, answer
 

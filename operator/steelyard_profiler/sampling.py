@@ -79,6 +79,6 @@ class Sampler:
                     body += chunk
                     if len(body) > MOST_ANSWER_BYTES:
                         return None
-        except (httpx.HTTPError, httpx.InvalidURL, endpoints.Unresolved, TimeoutError):
+        except (httpx.HTTPError, httpx.InvalidURL, endpoints.Unresolved, OSError):
             return None
         return bytes(body) if response.status_code == 200 else None

@@ -8,7 +8,6 @@ Rule 3. The guard is called without a pause between it and the first byte of a w
 import asyncio
 import json
 import socket
-import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,7 +49,7 @@ _KEEP_ALIVE = (
 
 _TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, write=WRITE_SECONDS)
 
-_FAILURES = (httpx.HTTPError, ssl.SSLError, TimeoutError)
+_FAILURES = (httpx.HTTPError, OSError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from steelyard_profiler.interpreter.operations import (
     Ranked,
     Steps,
     elements,
-    equal,
     kept,
     key,
     ordered,
@@ -30,7 +29,7 @@ _SPECIFICATION = re.compile(r"[<>^=]?[+ ]?#?0?\d{0,2}[,_]?(?:\.\d{1,2})?[bcdefgn
 _MOST_DIGITS = 400
 """Decimal places that a number can be rounded to; far more would be a native power that nobody pays."""
 
-_TYPES: Mapping[str, type] = {
+TYPES: Mapping[str, type] = {
     "bool": bool,
     "dict": dict,
     "float": float,
@@ -68,35 +67,6 @@ def builtin(name: str) -> Builtin:
     return Builtin(name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Method:
-    """A method, as a value of a program."""
-
-    function: Callable[..., Any]
-    """Gets the interpreter and the owner first."""
-    owner: tuple[Any, ...]
-    """Whose it is; empty for that of a type, as `str.upper`, which gets its owner with the arguments."""
-    kind: type
-    """What its owner is."""
-
-    def called(self, run: Caller, /, *arguments: Any, **named: Any) -> Any:
-        """What it gives."""
-        owner, *given = (*self.owner, *arguments)
-        if type(owner) is not self.kind:
-            raise Halted("This method is for another type.")
-        return self.function(run, owner, *given, **named)
-
-
-def method(owner: Any, name: str) -> Method:
-    """The method of this name; raises Halted where there is none."""
-    is_of_type = isinstance(owner, Builtin) and (Builtin, name) not in METHODS
-    kind = _TYPES.get(owner.name, Builtin) if is_of_type else type(owner)
-    function = METHODS.get((kind, name))
-    if function is None:
-        raise Halted("This method is outside the subset.")
-    return Method(function, () if is_of_type else (owner,), kind)
-
-
 def formatted(value: object, specification: str, steps: Steps) -> str:
     """The value by a format specification of at most two digits of width."""
     if not specification:
@@ -130,7 +100,7 @@ def _any(run: Caller, values: object, /) -> bool:
     return any(elements(values, run.steps))
 
 
-def _dict(run: Caller, pairs: object = (), /, **named: object) -> dict[Any, Any]:
+def made_dict(run: Caller, pairs: object = (), /, **named: object) -> dict[Any, Any]:
     if isinstance(pairs, dict):
         run.steps.pay(len(pairs))
         return {**pairs, **named}
@@ -169,9 +139,9 @@ def _int(run: Caller, value: Any = 0, /, *base: int) -> int:
 
 def _is_instance(run: Caller, value: object, types: object, /) -> bool:
     wanted = types if isinstance(types, tuple) else (types,)
-    if not all(isinstance(one, Builtin) and one.name in _TYPES for one in wanted):
+    if not all(isinstance(one, Builtin) and one.name in TYPES for one in wanted):
         raise Halted("isinstance is for the plain types.")
-    return isinstance(value, tuple(_TYPES[one.name] for one in wanted))
+    return isinstance(value, tuple(TYPES[one.name] for one in wanted))
 
 
 def _len(run: Caller, value: Any, /) -> int:
@@ -245,7 +215,7 @@ def _round(run: Caller, value: Any, digits: int | None = None, /) -> Any:
     return kept(round(value, digits))
 
 
-def _sorted(run: Caller, values: object, /, *, key: object = None, reverse: object = False) -> list[Any]:
+def sorted_items(run: Caller, values: object, /, *, key: object = None, reverse: object = False) -> list[Any]:
     items = list(elements(values, run.steps))
     ranks = [item if key is None else run.apply(key, [item]) for item in items]
     order = sorted(range(len(items)), key=lambda at: Ranked(ranks[at], run.steps), reverse=bool(reverse))
@@ -262,7 +232,7 @@ def _sum(run: Caller, values: object, /, start: Any = 0) -> Any:
 
 
 def _type(run: Caller, value: object, /) -> Builtin:
-    if type(value) not in _TYPES.values():
+    if type(value) not in TYPES.values():
         raise Halted("Only the plain types have a name.")
     return builtin(type(value).__name__)
 
@@ -289,7 +259,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "all": _all,
     "any": _any,
     "bool": lambda run, value=False, /: bool(value),
-    "dict": _dict,
+    "dict": made_dict,
     "divmod": _divmod,
     "enumerate": _enumerate,
     "filter": _filter,
@@ -311,7 +281,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "reversed": _reversed,
     "round": _round,
     "set": lambda run, values=(), /: {key(value, run.steps) for value in elements(values, run.steps)},
-    "sorted": _sorted,
+    "sorted": sorted_items,
     "str": lambda run, value="", /: text(value, run.steps),
     "sum": _sum,
     "tuple": lambda run, values=(), /: tuple(elements(values, run.steps)),
@@ -319,132 +289,3 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "zip": _zip,
 }
 """The functions by name; each gets the interpreter first."""
-
-
-def _of_text(name: str) -> Callable[..., Any]:
-    """A native method of texts, paid by the texts and widths that it gets."""
-
-    def called(run: Caller, value: str, /, *arguments: Any) -> Any:
-        cost = len(value)
-        for argument in arguments:
-            parts = argument if isinstance(argument, tuple) else (argument,)
-            if not all(isinstance(part, str | int | None) for part in parts):
-                raise Halted("Methods of texts want texts and numbers.")
-            cost += sum(abs(part) if isinstance(part, int) else size(part) for part in parts)
-        run.steps.pay(cost)
-        return getattr(str, name)(value, *arguments)
-
-    return called
-
-
-def _join(run: Caller, value: str, parts: object, /) -> str:
-    found = list(elements(parts, run.steps))
-    run.steps.pay(sum(map(size, found)) + len(value) * len(found))
-    return value.join(found)
-
-
-def _format(run: Caller, value: str, /, *arguments: object) -> str:
-    if not re.fullmatch(r"(?:[^{}]|\{\})*", value) or value.count("{}") > len(arguments):
-        raise Halted("Of texts to be filled only {} is known, once for each value.")
-    first, *others = value.split("{}")
-    filled = [text(argument, run.steps) for argument in arguments[: len(others)]]
-    run.steps.pay(len(value) + sum(map(len, filled)))
-    return first + "".join(said + after for said, after in zip(filled, others, strict=True))
-
-
-def _replace(run: Caller, value: str, old: str, new: str, /, *most: int) -> str:
-    run.steps.pay(len(value) + (value.count(old) if old else len(value) + 1) * len(new))
-    return value.replace(old, new, *most)
-
-
-def _count(run: Caller, values: list[Any], wanted: object, /) -> int:
-    return sum(equal(value, wanted, run.steps) for value in values)
-
-
-def _index(run: Caller, values: list[Any], wanted: object, /) -> int:
-    for at, value in enumerate(values):
-        if equal(value, wanted, run.steps):
-            return at
-    raise Halted("The value is not in the list.")
-
-
-def _remove(run: Caller, values: list[Any], wanted: object, /) -> None:
-    del values[_index(run, values, wanted)]
-
-
-def _extend(run: Caller, values: list[Any], added: object, /) -> None:
-    values.extend(list(elements(added, run.steps)))
-
-
-def _sort(run: Caller, values: list[Any], /, *, key: object = None, reverse: object = False) -> None:
-    values[:] = _sorted(run, values, key=key, reverse=reverse)
-
-
-def _native(owner: type, name: str, *, keys: int = 0) -> Callable[..., Any]:
-    """A native method that takes no longer than its owner is large; its first `keys` arguments are keys."""
-
-    def called(run: Caller, value: Any, /, *arguments: Any) -> Any:
-        run.steps.pay(1 + size(value) // 8 if keys == 0 else 1)
-        for argument in arguments[:keys]:
-            key(argument, run.steps)
-        return getattr(owner, name)(value, *arguments)
-
-    return called
-
-
-def _update(run: Caller, value: dict[Any, Any], added: object = (), /, **named: object) -> None:
-    value.update(_dict(run, added, **named))
-
-
-def _with_sets(name: str) -> Callable[..., Any]:
-    """A native method of sets whose further arguments are made sets first."""
-
-    def called(run: Caller, value: set[Any], /, *others: object) -> Any:
-        run.steps.pay(len(value))
-        made = [{key(item, run.steps) for item in elements(other, run.steps)} for other in others]
-        return getattr(set, name)(value, *made)
-
-    return called
-
-
-def _from_keys(run: Caller, owner: Builtin, names: object, value: object = None, /) -> dict[Any, Any]:
-    if owner.name != "dict":
-        raise Halted("Only dict has fromkeys.")
-    return {key(name, run.steps): value for name in elements(names, run.steps)}
-
-
-_TEXT_METHODS = (
-    "capitalize casefold center count endswith find index isalnum isalpha isdecimal isdigit islower "
-    "isnumeric isspace isupper ljust lower lstrip partition removeprefix removesuffix rfind rindex rjust "
-    "rpartition rsplit rstrip split splitlines startswith strip swapcase title upper zfill"
-)
-_SET_METHODS = (
-    "difference difference_update intersection intersection_update isdisjoint issubset issuperset "
-    "symmetric_difference union update"
-)
-METHODS: Mapping[tuple[type, str], Callable[..., Any]] = {
-    **{(str, name): _of_text(name) for name in _TEXT_METHODS.split()},
-    (str, "format"): _format,
-    (str, "join"): _join,
-    (str, "replace"): _replace,
-    **{(list, name): _native(list, name) for name in ("clear", "copy", "insert", "pop", "reverse")},
-    (list, "append"): lambda run, values, value, /: values.append(value),
-    (list, "count"): _count,
-    (list, "extend"): _extend,
-    (list, "index"): _index,
-    (list, "remove"): _remove,
-    (list, "sort"): _sort,
-    (tuple, "count"): _count,
-    (tuple, "index"): _index,
-    **{(dict, name): _native(dict, name, keys=1) for name in ("get", "pop", "setdefault")},
-    **{(dict, name): _native(dict, name) for name in ("clear", "copy", "items", "keys", "values")},
-    (dict, "update"): _update,
-    **{(set, name): _native(set, name, keys=1) for name in ("add", "discard", "remove")},
-    **{(set, name): _native(set, name) for name in ("clear", "copy")},
-    **{(set, name): _with_sets(name) for name in _SET_METHODS.split()},
-    (Builtin, "fromkeys"): _from_keys,
-    (int, "bit_length"): _native(int, "bit_length"),
-    (int, "bit_count"): _native(int, "bit_count"),
-    (float, "is_integer"): _native(float, "is_integer"),
-}
-"""The methods by type and name; each gets the interpreter and its owner first."""

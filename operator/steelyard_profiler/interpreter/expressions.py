@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from steelyard_profiler.interpreter import calls
-from steelyard_profiler.interpreter.calls import Builtin, Method
+from steelyard_profiler.interpreter import calls, methods
+from steelyard_profiler.interpreter.calls import Builtin
+from steelyard_profiler.interpreter.methods import Method
 from steelyard_profiler.interpreter.operations import (
     LAZY_STEPS,
     Halted,
@@ -189,7 +190,7 @@ class Expressions(ABC):
         return self.apply(function, self._items(node.args, scope), self._keywords(node, scope))
 
     def _method(self, node: ast.Attribute, scope: Scope) -> Method:
-        return calls.method(self.value(node.value, scope), node.attr)
+        return methods.method(self.value(node.value, scope), node.attr)
 
     def _keywords(self, node: ast.Call, scope: Scope) -> dict[str, Any]:
         if any(keyword.arg is None for keyword in node.keywords):

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from steelyard_profiler.interpreter import calls
-from steelyard_profiler.interpreter.calls import Builtin, Method
+from steelyard_profiler.interpreter.calls import Builtin
 from steelyard_profiler.interpreter.expressions import Expressions
+from steelyard_profiler.interpreter.methods import Method
 from steelyard_profiler.interpreter.operations import Halted, elements, key, reckon, size
 from steelyard_profiler.interpreter.scopes import Function, Scope, assigned
 

@@ -94,12 +94,15 @@ def states_quantity(
     text = sayings.spoken(answer)
     found = [(one, _unit_after(text, one.end)) for one in numerals.numbers(text, ratios=True)]
     units = {named for one, named in found if one.value == expected and named}
-    others = [Fraction(str(one.value)) for one, named in found if unit in units and named not in ("", unit)]
+    rivals = [
+        Fraction(str(one.value))
+        for one, named in found
+        if unit in units and named not in ("", unit) and one.value != expected
+    ]
     is_part = any(
         one.value == expected and named not in ("", unit) and _COMPOUND.fullmatch(text, one.end, two.start)
         for (one, _), (two, named) in pairwise(found)
     )
-    rivals = [other for other in others if other != expected]
     if is_part or _said_number(answer, expected, [*given, *rivals]) is None:
         return False
     return not units or unit in units

@@ -115,7 +115,7 @@ def _without(question: str, answer: str) -> str:
                 answer = answer[: spans[at][0]] + answer[spans[at + length - 1][1] :]
     first = next((at for at in sentences if at >= LEAST_WORDS_OF_SENTENCE), LEAST_REPEATED_WORDS)
     is_echo = _is_beginning(question, whole) or any(
-        _repeats_beginning(question, first, said) for said in (whole, answer)
+        _repeats_beginning(question, first, said) for said in {whole, answer}
     )
     return "" if is_echo else answer
 

@@ -52,5 +52,5 @@ def test_a_model_that_became_slow_has_drifted_serves_on_and_is_measured_again(
 
 def _condition(cluster: Cluster, kind: str) -> dict[str, str]:
     status = installation.get(cluster, "mprof", installation.profile_name(LASTING))["status"]
-    (found,) = (one for one in status["conditions"] if one["type"] == kind)
-    return found  # type: ignore[no-any-return]
+    found: dict[str, str] = next(one for one in status["conditions"] if one["type"] == kind)
+    return found

@@ -101,6 +101,7 @@ def _any(run: Caller, values: object, /) -> bool:
 
 
 def made_dict(run: Caller, pairs: object = (), /, **named: object) -> dict[Any, Any]:
+    """What `dict` gives, each pair paid."""
     if isinstance(pairs, dict):
         run.steps.pay(len(pairs))
         return {**pairs, **named}
@@ -216,6 +217,7 @@ def _round(run: Caller, value: Any, digits: int | None = None, /) -> Any:
 
 
 def sorted_items(run: Caller, values: object, /, *, key: object = None, reverse: object = False) -> list[Any]:
+    """What `sorted` gives, each item and comparison paid."""
     items = list(elements(values, run.steps))
     ranks = [item if key is None else run.apply(key, [item]) for item in items]
     order = sorted(range(len(items)), key=lambda at: Ranked(ranks[at], run.steps), reverse=bool(reverse))

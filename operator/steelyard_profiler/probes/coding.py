@@ -171,10 +171,10 @@ def counted_in_dict(draws: Draws) -> Task:
 def turns_of_while(draws: Draws) -> Task:
     start, by = draws.between(20, 200), draws.between(2, 4)
     source = f"n = {start}\nturns = 0\nwhile n > 1:\n    n = n // {by}\n    turns += 1\nprint(turns)"
-    passed, turns = [start], 0
+    passed = [start]
     while passed[-1] > 1:
         passed.append(passed[-1] // by)
-        turns += 1
+    turns = len(passed) - 1
     return number_printed(source, *{by, *passed} - {turns}, max_tokens=LINE)
 
 

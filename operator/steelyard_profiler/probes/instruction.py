@@ -13,7 +13,7 @@ from steelyard_profiler.draws import Draws
 from steelyard_profiler.probe import LINE, Task, Templates
 from steelyard_profiler.probes import instruction_hard
 from steelyard_profiler.probes.forms import with_article
-from steelyard_profiler.probes.prose import is_prose, sentences
+from steelyard_profiler.probes.prose import MOST_WORDS, is_prose, sentences
 from steelyard_profiler.probes.words import ANIMALS, CITIES, COLORS, NAMES, NOUNS, THINGS
 from steelyard_profiler.texts import has_word
 
@@ -69,9 +69,7 @@ def short_sentence(draws: Draws) -> Task:
     question = f'{asked} one short sentence with the word "{word}" in it.'
 
     def check(answer: str) -> bool:
-        found = [said.lower() for said in answers.words(answer)]
-        is_short = 3 <= len(found) <= 20 and sentences(answer) == 1
-        return is_short and has_word(answer, word) and is_prose(answer)
+        return _is_sentence(answer, 20) and has_word(answer, word)
 
     return Task(question, Check(check, f"The {word} is here."), LINE)
 
@@ -96,9 +94,7 @@ def ask_question(draws: Draws) -> Task:
         return (
             any(word.startswith(topic.lower()) for word in found)
             and answers.body(answer).endswith("?")
-            and 3 <= len(found) <= 25
-            and is_prose(answer)
-            and sentences(answer) == 1
+            and _is_sentence(answer, 25)
         )
 
     about = topic if topic in CITIES else f"the word {topic}"
@@ -260,9 +256,9 @@ def numbered_lines(draws: Draws) -> Task:
     return Task(question, Check(check, "\n".join(expected)), LINE)
 
 
-def _is_sentence(answer: str) -> bool:
-    """Whether it is one sentence, of three words or more."""
-    return len(answers.words(answer)) >= 3 and is_prose(answer) and sentences(answer) == 1
+def _is_sentence(answer: str, most_words: int = MOST_WORDS) -> bool:
+    """Whether it is one sentence, of three words to so many."""
+    return 3 <= len(answers.words(answer)) <= most_words and is_prose(answer) and sentences(answer) == 1
 
 
 TEMPLATES: Templates = {

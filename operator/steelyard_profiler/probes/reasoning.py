@@ -74,7 +74,7 @@ def last_place(draws: Draws) -> Task:
     return closed(f"{told} Where is {name} now? {ONE_WORD}", rooms[2], rooms)
 
 
-_APART = r"\s{1,3}(?:does(?: not|n['’]t) belong(?: (?:with|to|among) the (?:others?|rest|list|group))?"
+_APART = r"does(?: not|n['’]t) belong(?: (?:with|to|among) the (?:others?|rest|list|group))?"
 """What denies nothing here, but says which one it is."""
 
 
@@ -92,7 +92,7 @@ def odd_one_out(draws: Draws) -> Task:
     odd = draws.pick(one)
     listed = draws.shuffled([*draws.sample(many, 3), odd])
     question = f"Which one of these does not belong with the others: {', '.join(listed)}? {ONE_WORD}"
-    apart = re.compile(rf"{_APART}|is(?: not|n['’]t) an? {kind})\b", re.IGNORECASE)
+    apart = re.compile(rf"\s{{1,3}}(?:{_APART}|is(?: not|n['’]t) an? {kind})\b", re.IGNORECASE)
     check = answers.choice(odd, listed).reading(apart, " is odd")
     return Task(question, check, chance=1 / len(listed))
 

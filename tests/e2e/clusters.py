@@ -171,10 +171,25 @@ def _shared() -> Iterator[Cluster]:
 
     try:
         pid, _ = (Path(kubeconfig).parent / "pids" / "kube-apiserver").read_text().split()
-        yield Cluster(Path(kubeconfig), kubectl, build, int(pid))
+        cluster = Cluster(Path(kubeconfig), kubectl, build, int(pid))
+        _keep_services_inside(cluster)
+        yield cluster
     finally:
         if not was_up:
             _run(str(SHARED / "down"))
+
+
+def _keep_services_inside(cluster: Cluster) -> None:
+    """Have the address of a Service refused until kube-proxy knows it, as one without endpoints is.
+
+    Without this rule such a request leaves the machine by its default route, where a proxy may answer it, and
+    a client that keeps its connection asks that proxy ever after.
+    """
+    addresses = cluster.kubectl("get", "servicecidr", "kubernetes", "-o", "jsonpath={.spec.cidrs[0]}")
+    why = "not yet in KUBE-SERVICES"  # the folder's `down` removes the rules that name a KUBE- chain
+    if why not in _run("iptables", "-S", "FORWARD").stdout:
+        rule = ["-d", addresses, "-m", "comment", "--comment", why, "-j", "REJECT"]
+        _run("iptables", "-I", "FORWARD", *rule)
 
 
 @contextmanager

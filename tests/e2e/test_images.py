@@ -24,17 +24,16 @@ import httpx, sys, time
 url, model = sys.argv[1:]
 health = url.replace("/v1/chat/completions", "/health")
 body = {"model": model, "messages": [{"role": "user", "content": "What is 7 + 5?"}], "max_tokens": 16}
-# kube-proxy knows of a new Service later than everyone else; until then its address leads out of the cluster.
-def answers(client):
+# kube-proxy knows of a new Service later than everyone else: a connection of its own for each try.
+def answers():
     try:
-        return client.get(health).status_code == 200
+        return httpx.get(health).status_code == 200
     except httpx.TransportError:
         return False
-with httpx.Client(timeout=60) as client:
-    end = time.monotonic() + 30
-    while not answers(client) and time.monotonic() < end:
-        time.sleep(0.2)
-    answer = client.post(url, json=body).raise_for_status().json()
+end = time.monotonic() + 30
+while not answers() and time.monotonic() < end:
+    time.sleep(0.2)
+answer = httpx.post(url, json=body, timeout=60).raise_for_status().json()
 print(answer["choices"][0]["message"]["content"])
 """
 

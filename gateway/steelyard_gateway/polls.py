@@ -4,13 +4,15 @@ Invariant: what comes of it is told to `live`, or raised as NoAnswer.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from steelyard.telemetry import gpus, models, samples
-from steelyard.telemetry.samples import NOTHING, EngineSample, Question, Topic
+from steelyard.telemetry.samples import NOTHING, Question, Topic
 from steelyard_gateway import fetching
 from steelyard_gateway.fetching import NoAnswer
 from steelyard_gateway.live import LiveEndpoints
+from steelyard_gateway.speeds import Speed
 from steelyard_gateway.targets import EngineTarget, ExporterTarget
 from steelyard_gateway.upstream.client import Client
 
@@ -61,7 +63,7 @@ class EnginePoll:
         self._known = NOTHING
         self._asked_seldom_at = float("-inf")
         self._paths: dict[Question, int] = {}
-        self._last: tuple[EngineSample, float] = NOTHING, 0.0
+        self._speed = Speed()
 
     @property
     def interval_seconds(self) -> float:
@@ -95,10 +97,8 @@ class EnginePoll:
         if sample.running is None and sample.loaded is None:
             raise NoAnswer("told nothing of its load that can be read")
         valid_seconds = VALID_INTERVALS * target.interval_seconds
-        before, before_at = self._last
-        self._last = sample, at
-        if at - before_at <= valid_seconds:
-            sample = samples.with_speed(sample, before, at - before_at)
+        speed = self._speed.take(sample.output_tokens, at, valid_seconds)
+        sample = replace(sample, output_tokens_per_second=speed)
         live.sampled(target.endpoint, sample, own, valid_seconds)
 
     def not_told(self, why: str) -> None:
@@ -164,7 +164,10 @@ class ExporterPoll:
             seconds=seconds_to_answer(target.interval_seconds),
             most_bytes=models.MOST_ANSWER_BYTES,
         )
-        found = gpus.read(answer)
+        try:
+            found = gpus.read(answer)
+        except gpus.NothingTold as why:
+            raise NoAnswer(str(why)) from None
         for one, own in zip(target.behind, owns, strict=True):
             told = tuple(gpu for gpu in found if not one.uuids or gpu.uuid in one.uuids)
             most = max(own, live.own(one.endpoint))

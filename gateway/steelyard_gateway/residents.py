@@ -32,9 +32,9 @@ class Residents:
     """The memory of one server."""
 
     __slots__ = (
-        "_fresh", "_homes", "_keys", "_leaving", "_models", "_most_mib", "_most_models", "_pins", "_rivals",
-        "_sizes", "_used", "absent", "budget_mib", "confirmed", "in_flight", "is_known", "keys", "loading",
-        "pinned",
+        "_fresh", "_homes", "_keys", "_leaving", "_models", "_most_mib", "_most_models", "_pins", "_remote",
+        "_rivals", "_sizes", "_used", "absent", "budget_mib", "confirmed", "in_flight", "is_known", "keys",
+        "loading", "pinned",
     )  # fmt: skip
 
     def __init__(self, homes: Counter[str], sizes: dict[str, int]) -> None:
@@ -59,6 +59,7 @@ class Residents:
         self._models: Mapping[str, str | None] | None = None
         self._keys: dict[str, str] = {}
         self._pins: frozenset[str] = frozenset()
+        self._remote: frozenset[str] = frozenset()
         self._used: set[str] = set()
         self._leaving: Sequence[str] = ()
         self._fresh: str | None = None
@@ -89,9 +90,13 @@ class Residents:
         name = samples.canonical(candidate.model)
         return name in self.absent or (self._models is not None and name not in self._models)
 
+    def is_remote(self, key: str) -> bool:
+        """Whether the server has another one answer for this model: it is never loaded here."""
+        return key in self._remote
+
     def has(self, key: str) -> bool:
-        """Whether this model is in memory or is being loaded; also where nobody knows."""
-        return key in self.keys or not self.is_known
+        """Whether it needs no load: it is in memory, being loaded, or remote; also where nobody knows."""
+        return key in self.keys or key in self._remote or not self.is_known
 
     def victims(self, key: str) -> list[str]:
         """What must go so that this model fits: idle ones first, and of them the least recently used."""
@@ -123,14 +128,15 @@ class Residents:
 
         `is_there`: whether the server has the model at all; `is_cold`: whether it said that it must load it.
         """
-        must_load = is_there and (is_cold or not self.has(key))
+        is_here = is_there and not self.is_remote(key)
+        must_load = is_here and (is_cold or not self.has(key))
         if must_load:
             self._leaving = self.victims(key)
             for victim in self._leaving:
                 self._drop(victim)
             self.loading = self._fresh = key
         self.in_flight[key] += 1
-        if is_there:
+        if is_here:
             self._used.add(key)
             self._drop(key)
             self._add(key)
@@ -168,6 +174,9 @@ class Residents:
         is_listed = sample.models is not self._models
         if is_listed:
             self._models = sample.models
+            self._remote = frozenset((sample.models or {}).get(name) or name for name in sample.remote)
+            for key in self._remote:
+                self._drop(key)
             if not keeps_absent:
                 self.absent.clear()
             self.forget_names()

@@ -7,8 +7,9 @@ Rule 1. Own requests are counted. Those of others are what the engine says that 
         Each time the mean of this and of what was reckoned before is taken: short requests come and go
         between two readings, and gateways that believed the last one would all go where it was low.
 Rule 2. An engine that tells no queue but has GPUs of which somebody tells: others have one request there
-        while a GPU works at `BUSY_PERCENT` or more, though no own request was there at this reading and at
-        the one before.
+        while a GPU works at `BUSY_PERCENT` or more, though no own request was there at any reading since the
+        exporter's sample before this one. An exporter is read more often than it samples: what it tells
+        again word for word is the same sample, of a time when an own request may have been at work.
 Rule 3. What is older than its time is unknown: nothing is reckoned from it, and nobody is shown it.
 """
 
@@ -22,6 +23,9 @@ from steelyard.telemetry.samples import EngineSample
 
 BUSY_PERCENT = 90.0
 """From this utilisation on a GPU works for somebody: what an idle engine or a display takes is far below."""
+
+SAME_SECONDS = 60.0
+"""What an exporter tells again after so long is a sample of its own: dcgm-exporter has one each 30 s."""
 
 NOT_ASKED = "was not asked"
 """Why nothing is known at first, or ever."""
@@ -88,7 +92,9 @@ class Reading(Generic[_T]):
 class Signals:
     """The signals of one endpoint."""
 
-    __slots__ = ("_by_engine", "_by_gpus", "_own_before", "engine", "gpus")
+    __slots__ = (
+        "_by_engine", "_by_gpus", "_own_sampled", "_own_since", "_sampled_at", "engine", "gpus"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.engine: Reading[EngineSample] = Reading()
@@ -97,7 +103,8 @@ class Signals:
         """What was told of its GPUs."""
         self._by_engine: float | None = None
         self._by_gpus = 0
-        self._own_before = 1
+        self._sampled_at = -math.inf
+        self._own_sampled = self._own_since = 0
 
     @property
     def others(self) -> float:
@@ -116,10 +123,13 @@ class Signals:
 
     def gpus_told(self, gpus: tuple[Gpu, ...], own: int, now: float, valid_seconds: float) -> None:
         """An exporter told this of its GPUs; `own` likewise."""
+        if gpus != self.gpus.value or now - self._sampled_at >= SAME_SECONDS:
+            self._sampled_at = now
+            self._own_sampled, self._own_since = max(self._own_since, own), 0
+        self._own_since = max(self._own_since, own)
         self.gpus.take(gpus, now, valid_seconds)
         is_busy = any((gpu.utilization_percent or 0.0) >= BUSY_PERCENT for gpu in gpus)
-        self._by_gpus = int(is_busy and not own and not self._own_before)
-        self._own_before = own
+        self._by_gpus = int(is_busy and not self._own_sampled)
 
     def known(self, now: float) -> Known:
         """All of it."""
@@ -140,5 +150,5 @@ class Signals:
         if has_lost_engine:
             self._by_engine = None
         if has_lost_gpus:
-            self._by_gpus = 0
+            self._by_gpus, self._own_since = 0, 1  # of the time until they are told again nobody knows
         return has_lost_engine or has_lost_gpus

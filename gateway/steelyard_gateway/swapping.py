@@ -256,9 +256,9 @@ class Swapping(Lines[_Line]):
         if not claim.is_active:
             if server.reserved is not None:
                 return
-            others = {*residents.keys, *residents.in_flight} if claim.empties else ()
+            others = {*residents.keys, *residents.in_flight} - {claim.key} if claim.empties else ()
             claim.is_active, server.reserved = True, claim.key
-            server.draining = frozenset(others) - {claim.key}
+            server.draining = frozenset(one for one in others if not residents.is_remote(one))
         if residents.loading is None and residents.is_idle(server.draining):
             claim.had_turn = True
             claim.on_turn()

@@ -186,7 +186,8 @@ class Warmth:
         server, key = self.at(attempt)
         if server.residents.loading == key:
             return self._left_seconds(server)
-        return 0.0 if key in server.residents.confirmed else math.inf
+        is_sure = key in server.residents.confirmed or server.residents.is_remote(key)
+        return 0.0 if is_sure else math.inf
 
     def wait_seconds(self, attempt: Attempt) -> float:
         """How long a new request waits there before it is worked on, what it costs others included.
@@ -209,6 +210,8 @@ class Warmth:
         residents = server.residents
         if residents.lacks(attempt.candidate):
             return MISSING
+        if residents.is_remote(key):
+            return 0.0
         seconds = self._busy_seconds(server, key, attempt.candidate)
         is_loaded, reserved = residents.has(key), server.reserved
         if reserved is not None and reserved != key:
@@ -353,7 +356,8 @@ class Warmth:
         if server.others:
             seconds = server.others * self._model(server, key, candidate).service_seconds()
         for one, number in residents.in_flight.items():
-            seconds += number * self._model(server, one).service_seconds()
+            if not residents.is_remote(one):
+                seconds += number * self._model(server, one).service_seconds()
         return seconds + self._left_seconds(server)
 
     def _left_seconds(self, server: Server) -> float:

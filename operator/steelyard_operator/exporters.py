@@ -237,7 +237,10 @@ class Exporters:
             answer = await self._exposition(exporter.url)
         now = self._clock()
         if isinstance(answer, bytes):
-            return _Memory(now, now, has_told=True, gpus=telemetry.read(answer))
+            try:
+                return _Memory(now, now, has_told=True, gpus=telemetry.read(answer))
+            except telemetry.NothingTold as why:
+                answer = f"It {why}."
         was_there = exporter.place is not Place.POD if before is None else before.gpus is not None
         if was_there:
             logger.warning("GPUs not read", extra={"exporter": exporter.url, "detail": answer})

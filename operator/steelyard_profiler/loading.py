@@ -35,7 +35,7 @@ _GENERATE = "/api/generate"
 async def cold_load_ms(drive: Drive, model: str, *, seconds: float, may_unload: bool) -> int | None:
     """How long the model takes to be loaded; None where it is in memory and has to stay, or nobody tells."""
     sample = await _sample(drive)
-    if sample is None or not samples.has(sample, model):
+    if sample is None or not samples.has(sample, model) or samples.canonical(model) in sample.remote:
         return None
     held = samples.loaded(sample, model)
     if held is not None and not (may_unload and await _unloaded(drive, model)):

@@ -6,6 +6,7 @@ that fails or hangs costs a few seconds of the run, and nothing else.
 
 import asyncio
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -60,10 +61,10 @@ class Sampler:
             return
         if sparing and self.samples and time.monotonic() - self.samples[-1].at < SPARING_SECONDS:
             return
-        answer = await self._answer(self._site.url)
-        found = None
+        answer, found = await self._answer(self._site.url), None
         if answer is not None:
-            found = resources.sample(gpus.read(answer), self._site.uuids, time.monotonic())
+            with suppress(gpus.NothingTold):
+                found = resources.sample(gpus.read(answer), self._site.uuids, time.monotonic())
         self._failures = self._failures + 1 if found is None else 0
         if found is not None:
             self.samples.append(found)

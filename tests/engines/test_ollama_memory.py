@@ -11,7 +11,7 @@ import pytest
 
 from fakes import folders, real_ollama
 from fakes.program import gateway
-from fakes.real_ollama import GEMMA3, SMOLLM2, SMOLLM2_LONG, RealOllama
+from fakes.real_ollama import GEMMA3, SECONDS, SMOLLM2, SMOLLM2_LONG, RealOllama
 from kube import waiting
 from steelyard.api.signals import Memory
 from steelyard.memory.keeping import Answer, Event, Keeper, Pause
@@ -69,6 +69,40 @@ def test_a_gateway_over_files_pins_again_after_a_restart_and_evicts_what_nobody_
             wait_for(ollama, SMOLLM2)
 
     assert [line for line in up.lines if line["event"] == "model not kept in memory"] == []
+
+
+def test_a_model_for_which_another_server_answers_is_asked_while_a_full_server_works(
+    ollama_home: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    with (
+        real_ollama.ollama(ollama_home, tmp_path / "far", [GEMMA3]) as far,
+        real_ollama.ollama(
+            ollama_home,
+            tmp_path / "near",
+            [SMOLLM2],
+            OLLAMA_NO_CLOUD=0,
+            OLLAMA_REMOTES="127.0.0.1",
+            OLLAMA_MAX_LOADED_MODELS=1,
+        ) as near,
+    ):
+        near.post("/api/create", model="elsewhere", remote_host=far.url, **{"from": GEMMA3})
+        spec = {"engine": "Ollama", "url": near.url, "metrics": OFTEN}
+        folders.write(folder, folders.backend("near", 0, {"name": SMOLLM2}, {"name": "elsewhere"}, **spec))
+        with gateway(folder) as up, httpx.Client(base_url=up.url, timeout=SECONDS, trust_env=False) as client:
+            body = {"messages": [{"role": "user", "content": "Count to 500."}]}
+            long = body | {"model": SMOLLM2, "stream": True, "max_tokens": 1500}
+            with client.stream("POST", "/v1/chat/completions", json=long) as answer:
+                pieces = answer.iter_raw()  # without it the answer is closed
+                next(pieces)
+                short = body | {"model": "elsewhere", "max_tokens": 4}
+                asked = client.post("/v1/chat/completions", json=short)
+                pairs = up.admin.get("/admin/table").json()["candidates"]
+            assert asked.status_code == 200, asked.text
+            assert [pair["endpoints"][0]["inFlight"] for pair in pairs] == [1, 1]
+        assert (set(near.loaded()), near.loads()) == ({SMOLLM2}, 1)
+        assert set(far.loaded()) == {GEMMA3}
 
 
 class Direct:

@@ -37,6 +37,8 @@ class Stored:
     num_ctx: int = SERVER_CONTEXT
     trained: int = 131_072
     embeds_only: bool = False
+    is_remote: bool = False
+    """Whether another server answers for it."""
 
     @property
     def digest(self) -> str:
@@ -166,6 +168,8 @@ class LoadingOllama:
             model = self.stored(asked["model"])
         except StopIteration:
             return 404, b'{"error":"model not found"}'
+        if model.is_remote:
+            return 200, b'{"done":true,"done_reason":"stop","remote_host":"https://ollama.com:443"}'
         keep = asked.get("keep_alive")
         if path == "/api/generate" and keep == 0:
             self._unload(model)
@@ -197,7 +201,13 @@ class LoadingOllama:
         }
 
     def _tags(self) -> Object:
-        return {"models": [{"name": one.name, "digest": one.digest, "size": 1} for one in self.models]}
+        elsewhere = {"remote_model": "large", "remote_host": "https://ollama.com:443"}
+        return {
+            "models": [
+                {"name": one.name, "digest": one.digest, "size": 1} | (elsewhere if one.is_remote else {})
+                for one in self.models
+            ]
+        }
 
     # Its scheduler
 

@@ -77,14 +77,15 @@ class Yard:
         self.attempts = {name: pair.attempts for name, pair in pairs.items()}
         self.admission.follow(self.table)
 
-    def tell(self, *loaded: str) -> None:
-        """Each server tells which models it has loaded."""
+    def tell(self, *loaded: str, remote: str = "") -> None:
+        """Each server tells which models it has loaded, and which it has another server answer."""
         for place, names in zip(self.places, loaded, strict=True):
             entries = tuple(
                 LoadedModel(name, f"sha256:{name * 64}", 1000, 1000, 4096, None) for name in names
             )
             models = {f"{name}:latest": f"sha256:{name * 64}" for name in self.attempts}
-            self.warmth.told(place, EngineSample(loaded=entries, models=models))
+            elsewhere = frozenset(f"{name}:latest" for name in remote)
+            self.warmth.told(place, EngineSample(loaded=entries, models=models, remote=elsewhere))
 
     def enter(self, model: str, server: int = 0) -> Person:
         """Somebody who is let in at once."""

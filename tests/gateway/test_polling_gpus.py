@@ -50,6 +50,19 @@ def test_a_dead_exporter_for_an_hour_changes_nothing_but_the_age() -> None:
         run(work, vllm(up.port, seconds=20, metrics={"gpu": {"url": exporter.url}}))
 
 
+def test_an_answer_that_tells_nothing_of_gpus_is_none() -> None:
+    async def work(polled: Polled) -> None:
+        await polled.round()
+        exporter.text = b""  # as dcgm-exporter after its restart
+        await polled.round(5)
+        known = polled.known()
+        assert known.gpus is not None and [gpu.uuid for gpu in known.gpus] == ["GPU-1"]
+        assert (known.gpus_age_seconds, known.gpus_failure) == (5, "told nothing of GPUs that can be read")
+
+    with engines.engine(telling) as up, gpu_exporter.gpu_exporter(Card()) as exporter:
+        run(work, vllm(up.port, metrics={"gpu": {"url": exporter.url}}))
+
+
 def test_one_question_to_an_exporter_tells_of_the_gpus_of_all_endpoints_behind_it() -> None:
     async def work(polled: Polled) -> None:
         assert await polled.round() == 1

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,27 @@ def ask(residents: Residents, *keys: str) -> None:
         residents.sent(key)
         residents.answered(key)
         residents.ended(key)
+
+
+def test_a_model_for_which_another_server_answers_is_never_loaded_and_nothing_goes_for_it() -> None:
+    residents = server(replace(sample(A), remote=frozenset({"b:latest"})))
+    key = residents.key(candidate("b"))
+    assert residents.has(key)
+    assert residents.victims(key) == []
+    assert not residents.sent(key, is_cold=True)
+    assert (list(residents.keys), residents.loading, residents.in_flight[key]) == ([A], None, 1)
+    residents.ended(key)
+    assert not residents.in_flight
+
+
+def test_a_model_that_turns_out_to_be_answered_elsewhere_is_not_in_memory() -> None:
+    residents = Residents(Counter(), {})
+    key = residents.key(candidate("b"))
+    residents.sent(key)
+    residents.told(
+        replace(sample(A, models={"a:latest": A, "b:latest": None}), remote=frozenset({"b:latest"}))
+    )
+    assert list(residents.keys) == [A]
 
 
 # Which model is which

@@ -6,6 +6,7 @@ from fakes import gateways
 from steelyard.routing.table import Endpoint
 from steelyard.telemetry.gpus import Gpu
 from steelyard.telemetry.samples import EngineSample
+from steelyard_gateway import signals
 from steelyard_gateway.live import LiveEndpoints
 
 VALID_SECONDS = 6.0
@@ -18,6 +19,7 @@ class Live:
         self.seconds = 100.0
         self.live = LiveEndpoints(lambda: self.seconds)
         self.endpoint: Endpoint = gateways.endpoint(8000)
+        self.energy_joules = 0.0
 
     def start(self, requests: int) -> None:
         for _ in range(requests):
@@ -31,7 +33,16 @@ class Live:
         )
 
     def tell_gpus(self, *percents: float | None) -> None:
-        gpus = tuple(Gpu(f"GPU-{at}", utilization_percent=percent) for at, percent in enumerate(percents))
+        """An exporter that sampled anew tells this."""
+        self.energy_joules += 100
+        self.tell_gpus_again(*percents)
+
+    def tell_gpus_again(self, *percents: float | None) -> None:
+        """It tells this of its last sample."""
+        gpus = tuple(
+            Gpu(f"GPU-{at}", utilization_percent=percent, energy_joules=self.energy_joules)
+            for at, percent in enumerate(percents)
+        )
         self.live.gpus_told(self.endpoint, gpus, self.live.own(self.endpoint), VALID_SECONDS)
 
     def wait(self, seconds: float) -> None:
@@ -127,11 +138,46 @@ def test_a_failure_is_shown_beside_what_is_still_known_until_it_tells_again(live
 
 def test_a_gpu_that_works_though_nothing_of_ours_is_there_counts_as_one_request(live: Live) -> None:
     live.tell_gpus(95)
-    assert live.in_flight == 0  # of the time before nobody knows
-    live.tell_gpus(95)
     assert live.in_flight == 1
     live.tell_gpus(12, 89)
     assert live.in_flight == 0
+
+
+def test_what_is_told_again_is_of_a_time_when_we_may_have_been_at_work(live: Live) -> None:
+    live.tell_gpus(3)
+    live.start(1)
+    live.tell_gpus_again(3)
+    live.tell_gpus(99)
+    live.live.ended(live.endpoint)
+    for _ in range(5):
+        live.wait(5)
+        live.tell_gpus_again(99)
+        assert live.in_flight == 0
+    live.tell_gpus(99)
+    assert live.in_flight == 0  # it was sampled at any time since the sample before
+    live.tell_gpus(99)
+    assert live.in_flight == 1
+
+
+def test_what_is_told_for_long_enough_was_sampled_again(live: Live) -> None:
+    live.start(1)
+    live.tell_gpus(99)
+    live.live.ended(live.endpoint)
+    seen = []
+    for _ in range(int(2 * signals.SAME_SECONDS / 5)):
+        live.wait(5)
+        live.tell_gpus_again(99)
+        seen.append(live.in_flight)
+    assert seen == [0] * 23 + [1]
+
+
+def test_after_silence_nobody_knows_who_was_at_work(live: Live) -> None:
+    live.tell_gpus(99)
+    live.wait(VALID_SECONDS)
+    live.tell_gpus(99)
+    assert live.in_flight == 0
+    live.tell_gpus(99)
+    assert live.in_flight == 1
 
 
 @pytest.mark.parametrize("percents", [(None,), (), (89.9, None)])

@@ -24,6 +24,19 @@ def test_a_server_that_never_told_what_it_has_loaded_is_sent_everything() -> Non
         yard.enter(model)
 
 
+def test_what_another_server_answers_for_is_let_in_whatever_works_here_and_holds_nobody_up() -> None:
+    yard = Yard()
+    yard.tell("a", remote="b")
+    working = yard.enter("a")
+    elsewhere = yard.enter("b")
+    cold = yard.wait("c")
+    yard.pass_by(6)
+    yard.enter("b")
+    working.ends()
+    assert cold.at == 0
+    elsewhere.ends()
+
+
 def test_what_nobody_asks_for_gives_way_at_once() -> None:
     yard = Yard()
     yard.tell("a")

@@ -312,6 +312,22 @@ def test_a_bad_answer_harms_no_other(case: str, dcgm: GpuExporter) -> None:
     asking(story)
 
 
+def test_what_an_exporter_told_outlives_an_answer_that_tells_nothing(
+    dcgm: GpuExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(world: Round) -> None:
+        world.looks.want(backend(url=dcgm.url), [place()])
+        await world.tick()
+        dcgm.text = b""  # as dcgm-exporter after its restart
+        await world.tick()
+        assert world.uuids() is None
+
+    asking(story)
+    assert [(one.getMessage(), vars(one)["detail"]) for one in caplog.records] == [
+        ("GPUs not read", "It told nothing of GPUs that can be read.")
+    ]
+
+
 def test_an_exporter_that_hangs_is_left(dcgm: GpuExporter) -> None:
     async def story(world: Round) -> None:
         with engines.engine(lambda ask: None) as hanging:

@@ -226,7 +226,7 @@ MEMORY: dict[str, tuple[list[Card], str | None]] = {
 @pytest.mark.parametrize("case", MEMORY)
 def test_memory_is_summed_for_kubectl(case: str) -> None:
     cards, wanted = MEMORY[case]
-    assert gpus.memory(known(sight(told(NAMED, *cards))).gpus) == wanted
+    assert gpus.memory(known(sight(told(NAMED, *cards, agent=True))).gpus) == wanted
 
 
 def test_memory_that_is_not_told_is_not_summed() -> None:

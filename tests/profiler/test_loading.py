@@ -51,6 +51,13 @@ def test_a_model_that_is_not_in_memory_is_loaded_and_timed() -> None:
         assert (memory(url), memory(url, "b")) == (700, None)
 
 
+def test_a_model_for_which_another_server_answers_is_not_loaded() -> None:
+    server = LoadingOllama([Stored("a:latest", 1, is_remote=True)])
+    with loading_ollama.served(server) as url:
+        assert cold_load(url) is None
+    assert server.asked == []
+
+
 def test_a_model_in_memory_stays_there_unless_it_may_be_unloaded() -> None:
     server = ollama()
     server.use("a")

@@ -161,11 +161,11 @@ class Keeper:
             return None
         if answer.at - self._listed_at >= LIST_SECONDS or self._server.is_lost:
             listed = yield self._get(self._tags)
-            models = samples.read(Engine.OLLAMA, Topic.MODELS, listed.body).models
-            if listed.status != _OK or models is None:
+            told = samples.read(Engine.OLLAMA, Topic.MODELS, listed.body)
+            if listed.status != _OK or told.models is None:
                 self._lose(listed)
                 return None
-            self._server.listed(models)
+            self._server.listed(told.models, told.remote)
             self._listed_at = listed.at
         self._server.take(loaded, self._wanted, answer.at, answer.wall, loaded_key=loaded_key)
         return answer.at

@@ -47,7 +47,9 @@ class View:
     contexts: Mapping[str, int]
     """`contextTokens`, by canonical model name."""
     has: Mapping[str, str]
-    """Key by canonical name of the models that the server has."""
+    """Key by canonical name of the models that the server has and can load."""
+    remote: frozenset[str] = frozenset()
+    """Canonical names of those for which it has another server answer."""
     residents: tuple[Resident, ...] = ()
     """What is in its memory."""
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -304,7 +306,14 @@ class _Room:
         """What people should know."""
         memory, view = self.view.memory, self.view
         for field_name, names in (("pinned", memory.pinned), ("preload", memory.preload)):
-            lacking = [name for name in names if self.key(name) is None]
+            remote = [name for name in names if samples.canonical(name) in view.remote]
+            if remote:
+                message = (
+                    f"spec.memory.{field_name} names {', '.join(remote)}, for which the server has another "
+                    "one answer, so that it is never in memory: remove it there."
+                )
+                yield Problem("ModelRemote", message)
+            lacking = [name for name in names if self.key(name) is None and name not in remote]
             if lacking:
                 message = (
                     f"spec.memory.{field_name} names {', '.join(lacking)}, which the server does not have: "

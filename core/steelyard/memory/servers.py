@@ -90,6 +90,7 @@ class Server:
         self.is_lost = True
         """Whether it did not answer since it was seen last."""
         self._has: Mapping[str, str | None] = {}
+        self._remote: frozenset[str] = frozenset()
         self._sizes: dict[str, int] = {}
         self._due: tuple[str, ...] = ()
         self._rests: dict[str, _Rest] = {}
@@ -119,9 +120,9 @@ class Server:
         self._is_crowded = False
         self._most_models = self._most_mib = 0
 
-    def listed(self, has: Mapping[str, str | None]) -> None:
-        """It has these models, with these digests by canonical name."""
-        self._has = has
+    def listed(self, has: Mapping[str, str | None], remote: frozenset[str] = frozenset()) -> None:
+        """It has these models, with these digests by canonical name; `remote`: those it never loads."""
+        self._has, self._remote = has, remote
 
     def take(
         self, loaded: tuple[LoadedModel, ...], wanted: Wanted, at: float, wall: float, *, loaded_key: str = ""
@@ -198,7 +199,8 @@ class Server:
         return View(
             memory=wanted.memory,
             contexts=wanted.contexts,
-            has={name: digest or name for name, digest in self._has.items()},
+            has={name: digest or name for name, digest in self._has.items() if name not in self._remote},
+            remote=self._remote,
             residents=tuple(self._resident(key, seen, at) for key, seen in self.seen.items()),
             sizes=self._sizes,
             due=self._due,

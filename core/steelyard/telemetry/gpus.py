@@ -42,6 +42,10 @@ class Gpu:
     """Dcgm, or Agent where `steelyard agent` told it."""
 
 
+class NothingTold(ValueError):
+    """The exposition tells nothing of GPUs; the message ends a sentence that begins with the exporter."""
+
+
 _AGENT = "steelyard_agent_info"
 _MILLIJOULES = 1000
 _LONGEST_TEXT = 96
@@ -79,7 +83,10 @@ _BOUNDS = {
 
 
 def read(answer: bytes) -> tuple[Gpu, ...]:
-    """The GPUs in an exporter's exposition, by UUID; for one that is divided, its instances. Never raises.
+    """The GPUs in an exporter's exposition, by UUID; for one that is divided, its instances.
+
+    Raises NothingTold where none is told of: dcgm-exporter answers so, with status 200, until it has read its
+    GPUs first, and where it could not read them. Only `steelyard agent` says that there are none.
 
     Lines without a UUID tell nothing. Of a number that is told twice, as for each pod that shares a GPU, the
     larger counts.
@@ -91,6 +98,8 @@ def read(answer: bytes) -> tuple[Gpu, ...]:
             source = "Agent"
         elif uuid := _uuid(line.labels):
             told.setdefault(uuid, _Told()).take(line)
+    if not told and source == "Dcgm":
+        raise NothingTold("told nothing of GPUs that can be read")
     divided = {(one.node, one.index) for one in told.values() if one.is_instance}
     return tuple(
         told[uuid].gpu(uuid, source)

@@ -3,7 +3,7 @@
 Sources: recorded answers of vLLM 0.32, llama.cpp b11434 and Ollama 0.17; SGLang's metrics_collector.py and
 v1_loads.py; for older vLLM and llama.cpp, the names that they had then.
 
-A poller GETs what `questions` says, gives each answer to `read`, and compares two samples with `with_speed`.
+A poller GETs what `questions` says, and gives each answer to `read`.
 
 Invariant: what an engine does not tell, or not in a way that can be read, is None, never 0 or a guess.
 """
@@ -94,13 +94,15 @@ class EngineSample:
     """Share of its key-value cache that is in use, 0 to 1; of several engine cores, whose caches are equal,
     the mean."""
     output_tokens: float | None = None
-    """Tokens made since it started, to be compared with the sample before."""
+    """Tokens made since it started."""
     output_tokens_per_second: float | None = None
-    """Tokens a second between the sample before and this one."""
+    """Tokens a second lately: reckoned from the samples before."""
     loaded: tuple[LoadedModel, ...] | None = None
     """Models in its memory; None: an engine that does not load on demand, or does not tell."""
     models: Mapping[str, str | None] | None = None
     """Digest, sha256:…, by `canonical` name of the models that it has; None: it does not tell."""
+    remote: frozenset[str] = frozenset()
+    """`canonical` names of those for which it has another server answer, as Ollama's cloud models."""
     version: str | None = None
     """Its version."""
 
@@ -130,17 +132,9 @@ def read(engine: Engine, topic: Topic, answer: bytes, known: EngineSample = NOTH
         case Topic.SETTINGS:
             return _settings(engine, answer, known)
         case Topic.MODELS:
-            return replace(known, models=_models(answer) if engine is Engine.OLLAMA else None)
+            return _models(answer, known) if engine is Engine.OLLAMA else known
         case _:
             assert_never(topic)
-
-
-def with_speed(sample: EngineSample, before: EngineSample, seconds: float) -> EngineSample:
-    """The sample with its speed since the one `seconds` before; None where the engine restarted between."""
-    if sample.output_tokens is None or before.output_tokens is None or seconds <= 0:
-        return replace(sample, output_tokens_per_second=None)
-    tokens = sample.output_tokens - before.output_tokens
-    return replace(sample, output_tokens_per_second=tokens / seconds if tokens >= 0 else None)
 
 
 def activity(sample: EngineSample) -> int | None:
@@ -179,7 +173,9 @@ def loaded(sample: EngineSample, name: str, digest: str | None = None) -> Loaded
 
 
 def _load(engine: Engine, answer: bytes, known: EngineSample) -> EngineSample:
-    quiet = EngineSample(capacity=known.capacity, models=known.models, version=known.version)
+    quiet = EngineSample(
+        capacity=known.capacity, models=known.models, remote=known.remote, version=known.version
+    )
     match engine:
         case Engine.OLLAMA:
             return replace(quiet, loaded=_loaded(answer))
@@ -244,13 +240,17 @@ def _version(value: object) -> str | None:
     return str(value).strip() or None if usable else None
 
 
-def _models(answer: bytes) -> Mapping[str, str | None] | None:
+def _models(answer: bytes, known: EngineSample) -> EngineSample:
     """From Ollama's /api/tags."""
     try:
         entries = models.entries(answer, "models", "name")
     except models.NotAModelList:
-        return None
-    return {canonical(name): models.digest(entry) for name, entry in entries.items()}
+        return replace(known, models=None, remote=frozenset())
+    return replace(
+        known,
+        models={canonical(name): models.digest(entry) for name, entry in entries.items()},
+        remote=frozenset(canonical(name) for name, entry in entries.items() if entry.get("remote_host")),
+    )
 
 
 def _loaded(answer: bytes) -> tuple[LoadedModel, ...] | None:

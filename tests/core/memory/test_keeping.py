@@ -99,6 +99,15 @@ def test_a_model_that_was_pulled_is_loaded_within_a_minute() -> None:
     assert kept.told() == []
 
 
+def test_a_model_for_which_another_server_answers_is_not_loaded_and_it_is_said() -> None:
+    remote = Stored("b:1", 1, is_remote=True)
+    kept = Kept(server(A, remote), pinned=("b:1",), preload=("a:1",)).round()
+
+    assert [asked["model"] for _, asked in kept.ollama.asked] == ["a:1"]
+    assert kept.told() == ["ModelRemote"]
+    assert "spec.memory.pinned names b:1, for which the server has another" in kept.message("ModelRemote")
+
+
 # Restarts
 
 

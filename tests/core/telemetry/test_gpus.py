@@ -1,4 +1,5 @@
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,11 +140,17 @@ def test_an_exporter_may_tell_the_whole_memory_itself() -> None:
 
 @pytest.mark.parametrize("labels", ["", 'UUID=""', 'gpu="0"', f'UUID="{"x" * 97}"', 'UUID="a\\nb"'])
 def test_lines_without_a_uuid_tell_nothing(labels: str) -> None:
-    assert gpus.read(lines("DEV_GPU_UTIL 50", labels=labels)) == ()
+    with pytest.raises(gpus.NothingTold):
+        gpus.read(lines("DEV_GPU_UTIL 50", labels=labels))
 
 
-def test_without_a_gpu_there_is_none() -> None:
-    assert gpus.read(b"") == ()
+@pytest.mark.parametrize("answer", [b"", b"<html>", b'nvidia_smi_utilization_gpu_ratio{uuid="x"} 1'])
+def test_who_tells_of_no_gpu_has_not_said_that_there_is_none(answer: bytes) -> None:
+    with pytest.raises(gpus.NothingTold):
+        gpus.read(answer)
+
+
+def test_an_agent_says_that_there_is_no_gpu() -> None:
     assert gpus.read(b'steelyard_agent_info{version="0.1.0"} 1\n') == ()
 
 
@@ -163,5 +170,6 @@ def test_where_no_pods_are_told_all_belong_to_an_engine_that_is_alone() -> None:
 @given(st.binary(max_size=60), st.binary(max_size=60))
 def test_any_bytes_can_be_read(labels: bytes, value: bytes) -> None:
     metric = b"DCGM_FI_DEV_GPU_UTIL{%b} %b\n"
-    for gpu in gpus.read(metric % (labels, value) + metric % (b'UUID="x",' + labels, value)):
-        assert gpu.uuid
+    with suppress(gpus.NothingTold):
+        for gpu in gpus.read(metric % (labels, value) + metric % (b'UUID="x",' + labels, value)):
+            assert gpu.uuid

@@ -315,24 +315,6 @@ def test_slots_that_were_told_stay_while_the_metrics_do_not_tell_them() -> None:
     assert (sample.running, sample.capacity) == (0, 2)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "seconds", "speed"),
-    [
-        (100.0, 160.0, 2.0, 30.0),
-        (100.0, 100.0, 2.0, 0.0),
-        (100.0, 40.0, 2.0, None),
-        (None, 40.0, 2.0, None),
-        (100.0, None, 2.0, None),
-        (100.0, 160.0, 0.0, None),
-    ],
-)
-def test_speed_is_what_was_made_between_two_samples(
-    before: float | None, after: float | None, seconds: float, speed: float | None
-) -> None:
-    told = samples.with_speed(EngineSample(output_tokens=after), EngineSample(output_tokens=before), seconds)
-    assert told == EngineSample(output_tokens=after, output_tokens_per_second=speed)
-
-
 @given(
     st.sampled_from(Engine),
     st.sampled_from(Topic),

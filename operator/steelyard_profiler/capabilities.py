@@ -9,11 +9,13 @@ Rule 3. What is asked for is not what a model would do by itself: a question tha
 
 import base64
 import json
+import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from steelyard.api.backend import Capabilities
-from steelyard_profiler import pictures
+from steelyard_profiler import pictures, sayings
 from steelyard_profiler.session import Session
 from steelyard_profiler.target import Asked, Failure, Reply, Severity
 
@@ -119,7 +121,7 @@ async def _tools(trial: _Trial) -> tuple[bool | None, bool]:
     reply = await trial.attempt(Asked(question, 64, extra=extra))
     if isinstance(reply, Failure):
         return _refused(reply), False
-    if any(call.name == "get_weather" and _object(call.arguments) is not None for call in reply.calls):
+    if any(call.name == "get_weather" and "lima" in _city(call.arguments) for call in reply.calls):
         return True, False
     as_text = "get_weather" in reply.text and "{" in reply.text
     return (None if reply.overran or reply.ended_in_thought else False), as_text
@@ -161,8 +163,8 @@ async def _vision(trial: _Trial) -> bool | None:
         if isinstance(reply, Failure):
             return _refused(reply)
         others = [other for other in _COLORS if other != color]
-        told = reply.text.lower()
-        if color not in told or any(other in told for other in others):
+        told = _words(reply.text)
+        if color not in told or told.intersection(others):
             return None if reply.ended_in_thought else False
     return True
 
@@ -179,24 +181,32 @@ async def _system_prompt(trial: _Trial) -> bool | None:
         return _refused(reply)
     if reply.ended_in_thought:
         return None
-    return _WORD in reply.text.lower() and "paris" not in reply.text.lower()
+    return _words(sayings.visible(reply.text)) == {_WORD}
 
 
 async def _embeds(trial: _Trial) -> tuple[bool | None, int | None]:
-    """Whether there are embeddings, and of how many numbers."""
-    told = await trial.embed("A short text.")
-    if told is None:
-        return None, None
-    status, body = told
-    if status != 200:
-        return (False if status in _REFUSALS else None), None
+    """Whether there are embeddings, all of the same number of finite numbers, and of how many."""
+    dimensions = set()
+    for text in ("A short text.", "A text that is a little longer than the one before."):
+        told = await trial.embed(text)
+        if told is None:
+            return None, None
+        status, body = told
+        if status != 200:
+            return (False if status in _REFUSALS else None), None
+        dimensions.add(_dimension(body))
+    (dimension, *others) = dimensions
+    return (True, dimension) if dimension and not others else (False, None)
+
+
+def _dimension(body: bytes) -> int:
+    """The numbers in an embedding; 0: it is none."""
     try:
         numbers = json.loads(body)["data"][0]["embedding"]
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return False, None
-    if not isinstance(numbers, list) or not 0 < len(numbers) <= MOST_DIMENSION:
-        return False, None
-    return (True, len(numbers)) if all(type(number) in (int, float) for number in numbers) else (False, None)
+        are_finite = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+        return 0
+    return len(numbers) if are_finite and isinstance(numbers, list) and len(numbers) <= MOST_DIMENSION else 0
 
 
 ATTEMPTS: Mapping[str, Callable[["_Trial"], Awaitable[bool | None]]] = {
@@ -213,6 +223,16 @@ def _refused(failure: Failure) -> bool | None:
     """False where the engine said that it does not do this; None where nobody can tell."""
     refused = failure.severity is Severity.REFUSED or failure.reason in ("NotFound", "NotOffered")
     return False if refused else None
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+def _city(arguments: str) -> str:
+    """The city that a call names, in lower case; empty: none."""
+    city = (_object(arguments) or {}).get("city")
+    return city.lower() if isinstance(city, str) else ""
 
 
 def _object(text: str) -> dict[str, object] | None:

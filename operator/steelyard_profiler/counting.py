@@ -70,6 +70,12 @@ def tokens(asked: Asked, text_bytes: int, pieces: int, usage: Mapping[str, objec
     )
 
 
+def overruns(asked: Asked, text_bytes: int, pieces: int) -> bool:
+    """Whether an answer of so many bytes in so many pieces is surely longer than was asked for."""
+    is_more = _are_tokens(text_bytes, pieces) and pieces > asked.max_tokens + _SLACK
+    return is_more or text_bytes > asked.max_tokens * MOST_BYTES_PER_TOKEN
+
+
 def estimate(text_bytes: int, pieces: int) -> int:
     """Tokens of a text of so many bytes that came in so many pieces."""
     return pieces if _are_tokens(text_bytes, pieces) else -(-text_bytes // BYTES_PER_TOKEN)

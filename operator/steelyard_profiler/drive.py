@@ -31,7 +31,7 @@ class Drive:
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self._asks_for_usage = True
+        self._takes_usage: bool | None = None  # whether it answers who asks for usage; None: not known yet
         self.under_way = 0
         """Questions that are being asked."""
         trusts = _tls_context(target)
@@ -58,12 +58,14 @@ class Drive:
         """The answer to one request."""
         self.under_way += 1
         try:
-            reply = await self._ask(asked)
-            if isinstance(reply, Failure) and reply.reason == "BadRequest" and self._asks_for_usage:
-                self._asks_for_usage = False
-                retried = await self._ask(asked)
-                self._asks_for_usage = isinstance(retried, Failure)
-                return retried
+            asks_for_usage = self._takes_usage is not False
+            reply = await self._ask(asked, asks_for_usage=asks_for_usage)
+            if isinstance(reply, Reply) and asks_for_usage:
+                self._takes_usage = True
+            elif isinstance(reply, Failure) and reply.reason == "BadRequest" and self._takes_usage is None:
+                reply = await self._ask(asked, asks_for_usage=False)
+                if isinstance(reply, Reply):
+                    self._takes_usage = False
             return reply
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             return self._failure_of(error)
@@ -135,7 +137,7 @@ class Drive:
     def _extensions(self) -> dict[str, str]:
         return {"sni_hostname": self._target.server_name} if self._target.server_name else {}
 
-    async def _ask(self, asked: Asked) -> Reply | Failure:
+    async def _ask(self, asked: Asked, *, asks_for_usage: bool) -> Reply | Failure:
         target = self._target
         body = {
             "model": target.model,
@@ -143,7 +145,7 @@ class Drive:
             "max_tokens": asked.max_tokens,
             "temperature": 0,
             "stream": True,
-            **(_STREAM_OPTIONS if self._asks_for_usage else {}),
+            **(_STREAM_OPTIONS if asks_for_usage else {}),
             **asked.extra,
         }
         request = self._client.build_request(
@@ -178,7 +180,7 @@ class Drive:
             why = "its certificate is not trusted" if "CERTIFICATE" in str(error) else _first_words(error)
             message = f"{address} cannot be connected to ({why}). Is the engine running there?"
             return Failure("ConnectFailed", message, Severity.TRANSIENT)
-        message = f"{address} broke the connection in the middle of an answer."
+        message = f"{address} broke the connection before its answer was whole: see the engine's log."
         return Failure("StreamBroken", message, Severity.TRANSIENT)
 
 

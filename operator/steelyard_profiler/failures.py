@@ -10,7 +10,7 @@ from steelyard_profiler.target import Failure, Severity, Target
 
 def kind(response: httpx.Response) -> str:
     """The content type, without its parameters."""
-    return str(response.headers.get("content-type", "no content type")).split(";")[0].strip()[:60]
+    return str(response.headers.get("content-type", "no content type")).split(";")[0].strip().lower()[:60]
 
 
 def unexpected(response: httpx.Response, address: str, target: Target, wanted: str) -> Failure:
@@ -27,7 +27,10 @@ def unexpected(response: httpx.Response, address: str, target: Target, wanted: s
         )
     if status == 501:
         return Failure("NotOffered", f"{said}: it does not offer this.", Severity.REFUSED)
-    if status in (408, 425, 429) or status >= 500:
+    if status == 429:
+        message = f"{said}: it limits requests. Lower maxConcurrency, or measure when it has less to do."
+        return Failure("EngineError", message, Severity.TRANSIENT)
+    if status in (408, 425) or status >= 500:
         return Failure("EngineError", f"{said}: see the engine's log.", Severity.TRANSIENT)
     if 300 <= status < 400:
         return Failure("Redirected", f"{said}: redirects are not followed; put the final address into url.")

@@ -6,6 +6,7 @@ Invariant: what was not measured is absent.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import takewhile
 from statistics import median
 
 from steelyard.api.backend import TokenPrice
@@ -24,7 +25,7 @@ LEAST_TOKEN_SECONDS = 1e-4
 """Tokens of one stream that come faster were held back: no engine decodes so fast."""
 
 TOKEN_PIECES = 0.8
-"""With this many pieces by token and more, tokens come one by one."""
+"""With this many moments of arrival by token and more, tokens come one by one."""
 
 _LARGEST_PRICE = Decimal("999999.999999")
 
@@ -116,8 +117,7 @@ def decode_tokens_per_second(replies: Sequence[Reply]) -> float | None:
 
 def comes_bit_by_bit(reply: Reply) -> bool:
     """Whether its text came while it was made; else it was held back somewhere."""
-    arrivals = 1 + sum(gap > LEAST_TOKEN_SECONDS for gap in reply.gaps_seconds)
-    in_bits = arrivals >= max(3, LEAST_ARRIVAL_SHARE * reply.output_tokens)
+    in_bits = _arrivals(reply) >= max(3, LEAST_ARRIVAL_SHARE * reply.output_tokens)
     return in_bits and reply.rest_seconds > LEAST_TOKEN_SECONDS * reply.output_tokens
 
 
@@ -148,13 +148,24 @@ def _throughput_at_knee(measured: Performance) -> int | None:
     return at[0].output_tokens_per_second if at else None
 
 
-def _tokens_after_first(reply: Reply) -> int:
-    """Tokens that came after the first text: an end without text takes a token, and no time that is seen."""
-    return (reply.pieces if _come_one_by_one(reply) else reply.output_tokens) - 1
+def _tokens_after_first(reply: Reply) -> float:
+    """Tokens that came after the first moment: an end without text takes a token, and no time that is seen.
+
+    Where one piece holds several, or several came at once, they are split by bytes.
+    """
+    if _come_one_by_one(reply):
+        return reply.pieces - 1
+    at_first = 1 + sum(1 for _ in takewhile(lambda gap: gap <= LEAST_TOKEN_SECONDS, reply.gaps_seconds))
+    return reply.output_tokens * (1 - sum(reply.sizes_bytes[:at_first]) / sum(reply.sizes_bytes))
 
 
 def _come_one_by_one(reply: Reply) -> bool:
-    return TOKEN_PIECES * reply.output_tokens <= reply.pieces <= reply.output_tokens
+    return TOKEN_PIECES * reply.output_tokens <= _arrivals(reply) and reply.pieces <= reply.output_tokens
+
+
+def _arrivals(reply: Reply) -> int:
+    """Moments at which text came."""
+    return 1 + sum(gap > LEAST_TOKEN_SECONDS for gap in reply.gaps_seconds)
 
 
 def _inter_token(replies: Sequence[Reply]) -> InterToken | None:

@@ -146,9 +146,11 @@ class _Run:
         if stopped is None and self._session.answers and not self._session.texts:
             usable, stopped = False, _EMPTY
         if not usable and stopped is None:
-            stopped = Failure(
-                "TooFewAnswers", "The engine refused every question of a level in each category."
-            )
+            why = " ".join(self._session.room.notes())
+            message = f"No question of a level was asked in any category. {why} Correct contextTokens."
+            if not why:
+                message = "The engine refused every question of a level in each category."
+            stopped = Failure("TooFewAnswers", message)
         run = Run(
             start_time=began,
             completion_time=datetime.now(UTC).replace(microsecond=0),

@@ -39,8 +39,9 @@ _OTHER = re.compile(
 
 _HEDGE = re.compile(r"\b(?:or|maybe|perhaps|either)\b", re.IGNORECASE)
 _LIST = r"\[[^\[\]]*\]"
+# Each further line is taken in one way only: tried in all ways, a long row of them would take for ever.
 _MORE_LINES = (
-    r"(?:(?:\s{0,3}(?:,?\s{0,3}\b(?:or|and)\b|[-–/&,])\s{0,3}(?:lines?\s{0,3})?#?\d{1,3}\b)+"
+    r"(?:(?>\s{0,3}(?:,?\s{0,3}\b(?:or|and)\b|[-–/&,])\s{0,3}(?:lines?\s{0,3})?#?\d{1,3}\b)+"
     r"(?=\s{0,3}(?:[.!?)\n]|\Z|are\b)))?"
 )
 _LINE = re.compile(

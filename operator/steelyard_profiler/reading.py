@@ -6,6 +6,7 @@ Rule 2. The engine's own count of tokens is believed only where the text bears i
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -15,8 +16,10 @@ import httpx
 
 from steelyard_profiler import counting, failures
 from steelyard_profiler.call_pieces import CallPieces
-from steelyard_profiler.counting import MOST_BYTES_PER_TOKEN
 from steelyard_profiler.target import Asked, Failure, Reply, Severity, Target
+
+_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
+"""HTML standard, 9.2.6: a line ends with CR LF, LF or CR. A CR at the end may be half of it."""
 
 MOST_EVENT_BYTES = 1 << 20
 """The longest line of a stream, and the most of a stream without any text."""
@@ -32,6 +35,7 @@ class Reading:
         self._pieces: list[str] = []
         self._calls = CallPieces()
         self._bytes = 0
+        self._sizes: list[int] = []
         self._times: list[float] = []
         self._usage: dict[str, Any] = {}
         self._finish = ""
@@ -40,7 +44,7 @@ class Reading:
 
     async def read(self, response: httpx.Response) -> Reply | Failure:
         """The reply, or what is wrong with the stream."""
-        async for at, event in events(response, self._target):
+        async for at, event in self._events(response):
             if isinstance(event, Failure):
                 return event
             if event == "[DONE]":
@@ -48,7 +52,7 @@ class Reading:
             failure = self._take(at, event)
             if failure is not None:
                 return failure
-            if self._bytes > self._asked.max_tokens * MOST_BYTES_PER_TOKEN:
+            if counting.overruns(self._asked, self._bytes, len(self._times)):
                 return self._reply(overran=True)
         if self._finish:
             return self._reply()
@@ -58,9 +62,9 @@ class Reading:
     def _take(self, at: float, event: str) -> Failure | None:
         try:
             value = json.loads(event)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Failure("BadStream", f"{self._target.url} sent a stream event that is not JSON.")
-        if not isinstance(value, dict) or "error" in value:
+        if not isinstance(value, dict) or value.get("error"):
             message = f"{self._target.url} reported an error within a stream."
             return Failure("EngineError", message, Severity.TRANSIENT)
         self._usage = value["usage"] if isinstance(value.get("usage"), dict) else self._usage
@@ -82,7 +86,8 @@ class Reading:
         self._is_thinking |= isinstance(thought, str) and bool(thought)
         for said in (text, thought, self._calls.take(delta.get("tool_calls"))):
             if isinstance(said, str) and said:
-                self._bytes += len(said.encode("utf-8", "surrogatepass"))
+                self._sizes.append(len(said.encode("utf-8", "surrogatepass")))
+                self._bytes += self._sizes[-1]
                 self._times.append(at)
 
     def _reply(self, *, overran: bool = False) -> Reply:
@@ -100,6 +105,7 @@ class Reading:
             estimated_prompt_tokens=counted.estimated_prompt_tokens,
             estimated_output_tokens=counted.estimated_output_tokens,
             pieces=len(self._times),
+            sizes_bytes=tuple(self._sizes),
             gaps_seconds=tuple(after - before for before, after in pairwise(self._times)),
             overran=overran,
             is_cut=self._finish == "length",
@@ -107,36 +113,43 @@ class Reading:
             has_logprobs=self._has_logprobs,
         )
 
+    async def _events(self, response: httpx.Response) -> AsyncIterator[tuple[float, str | Failure]]:
+        """The data of each event of the stream with the time its last byte came."""
+        chunks = aiter(response.aiter_bytes())
+        buffer, silent_bytes = b"", 0
+        while True:
+            try:
+                async with asyncio.timeout(self._seconds_left()):
+                    chunk = await anext(chunks, b"")
+            except TimeoutError:
+                yield time.perf_counter(), self._silence(is_alive=silent_bytes > 0)
+                return
+            if not chunk:
+                return
+            at = time.perf_counter()
+            *lines, buffer = _LINE_END.split(buffer + chunk)
+            silent_bytes += len(chunk)
+            if len(buffer) > MOST_EVENT_BYTES or silent_bytes > 64 * MOST_EVENT_BYTES:
+                message = f"{self._target.url} sent a stream without end and without events."
+                yield at, Failure("BadStream", message)
+                return
+            for line in lines:
+                if line.startswith(b"data:") and (data := line[5:].strip()):
+                    yield at, data.decode("utf-8", "replace")
+
+    def _seconds_left(self) -> float:
+        """How long the next piece of text may take: whatever else the engine sends is no answer."""
+        target, since, allowed = self._target, self._started, self._target.first_byte_seconds
+        if self._times:
+            since, allowed = self._times[-1], target.idle_seconds
+        return max(since + allowed - time.perf_counter(), 0.0)
+
+    def _silence(self, *, is_alive: bool) -> Failure:
+        target, only = self._target, " of an answer, only keep-alives," if is_alive else ""
+        if self._times:
+            return failures.hangs(f"next piece{only}", "timeouts.idleSeconds", target.idle_seconds)
+        return failures.hangs(f"first piece{only}", "timeouts.firstByteSeconds", target.first_byte_seconds)
+
 
 def _holds_logprobs(told: object) -> bool:
     return isinstance(told, dict) and isinstance(told.get("content"), list) and bool(told["content"])
-
-
-async def events(response: httpx.Response, target: Target) -> AsyncIterator[tuple[float, str | Failure]]:
-    """The data of each event of the stream with the time its last byte came."""
-    chunks = aiter(response.aiter_bytes())
-    buffer, silent_bytes, first = b"", 0, True
-    while True:
-        allowed = target.first_byte_seconds if first else target.idle_seconds
-        try:
-            async with asyncio.timeout(allowed):
-                chunk = await anext(chunks, b"")
-        except TimeoutError:
-            phase = (
-                ("first byte", "timeouts.firstByteSeconds")
-                if first
-                else ("next piece", "timeouts.idleSeconds")
-            )
-            yield time.perf_counter(), failures.hangs(*phase, allowed)
-            return
-        if not chunk:
-            return
-        at, first = time.perf_counter(), False
-        *lines, buffer = (buffer + chunk).split(b"\n")
-        silent_bytes += len(chunk)
-        if len(buffer) > MOST_EVENT_BYTES or silent_bytes > 64 * MOST_EVENT_BYTES:
-            yield at, Failure("BadStream", f"{target.url} sent a stream without end and without events.")
-            return
-        for line in lines:
-            if line.startswith(b"data:"):
-                yield at, line[5:].strip().decode("utf-8", "replace")

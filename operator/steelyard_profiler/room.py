@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from steelyard.api.measuring import ProfileLimits
 from steelyard_profiler.target import BYTES_PER_TOKEN, Asked
 
-LONG_SHARE = 0.3
+LONG_SHARE = 0.4
 """The most of a run's tokens that long questions may take."""
 
 LONG_TOKENS = 500

@@ -161,6 +161,8 @@ class Reply:
     """Likewise."""
     pieces: int = 1
     """Pieces of text, reasoning included."""
+    sizes_bytes: tuple[int, ...] = ()
+    """Of each piece, [pieces]."""
     gaps_seconds: tuple[float, ...] = ()
     """Between one piece and the next, [pieces - 1]; 0 where they came together."""
     overran: bool = False

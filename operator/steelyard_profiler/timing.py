@@ -27,6 +27,9 @@ SPEED_SHARE = 0.2
 OVERTIME = 1.5
 """A point of the load curve is left after this many times the seconds that it had."""
 
+LENGTH_SLACK = 0.05
+"""A prompt is of the wanted length within this share of it."""
+
 _WARM_UP = Asked("Say hello.", 8, may_think=False)
 
 _LEAST_WORDS = 16
@@ -94,6 +97,7 @@ class Timing:
             self.first = await self._session.answer(_WARM_UP, any_length=True)
             self._began = time.monotonic()
             await self._one_at_a_time()
+            self._leave_misfit()
             self.alone_samples = len(self._sampler.samples)
             await self._again()
             await self._several_at_once()
@@ -121,6 +125,12 @@ class Timing:
             longest = max(longest, reply.seconds)
             self.timings = replace(self.timings, alone=(*self.timings.alone, reply))
             self._done += 1
+
+    def _leave_misfit(self) -> None:
+        """Leave out the first answer where its prompt, from which lengths were learnt, was of another one."""
+        alone, wanted = self.timings.alone, self._load.prompt_tokens
+        if len(alone) > 1 and abs(alone[0].prompt_tokens - wanted) > LENGTH_SLACK * wanted:
+            self.timings = replace(self.timings, alone=alone[1:])
 
     async def _again(self) -> None:
         """Ask what was just answered once more."""

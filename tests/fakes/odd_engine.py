@@ -51,6 +51,8 @@ class OddEngine:
     """Its latency law: until the first piece."""
     piece_seconds: float = 0
     """Its latency law: each further piece."""
+    refusal_seconds: float = 0
+    """Until a status in place of an answer."""
     slots: int = 64
     """Requests that it works on at once; more wait."""
     finish: str | None = "stop"
@@ -110,6 +112,7 @@ class OddEngine:
         """Send all but the end of an answer, which is returned."""
         said = self.say(body)
         if isinstance(said, int):
+            ask.stopped.wait(self.refusal_seconds)
             return engines.answer(b"{}", f"{said} Odd")
         deltas = [said] if isinstance(said, Mapping) else [{"content": piece} for piece in said]
         ask.send(engines.stream_head())

@@ -113,18 +113,42 @@ def test_a_call_that_is_written_as_text_is_no_call_and_it_is_said() -> None:
     assert "tool calls as text" in found.note
 
 
-ODD_CALLS = {"another tool": "get_time", "no JSON": "get_weather"}
+ODD_CALLS = {
+    "another tool": ("get_time", '{"city": "Lima"}'),
+    "no JSON": ("get_weather", "Lima"),
+    "no arguments": ("get_weather", "{}"),
+    "a city that is none": ("get_weather", '{"city": 7}'),
+    "another city": ("get_weather", '{"city": "Paris"}'),
+}
 
 
 @pytest.mark.parametrize("case", ODD_CALLS)
 def test_a_call_is_none_with(case: str) -> None:
-    call = {"function": {"name": ODD_CALLS[case], "arguments": "Lima" if case == "no JSON" else "{}"}}
+    name, arguments = ODD_CALLS[case]
+    call = {"function": {"name": name, "arguments": arguments}}
 
     assert seen(lambda body: {"tool_calls": [call]}).capabilities.tools is False
 
 
 def test_a_color_that_is_guessed_is_not_seen() -> None:
     assert seen(lambda body: ["Red."]).capabilities.vision is False
+
+
+@pytest.mark.parametrize("words", ["The picture is colored {}.", "It is covered in {}.", "**{}**"])
+def test_a_color_is_told_in_whatever_words(words: str) -> None:
+    def say(body: Body) -> Any:
+        return (
+            [words.format(color_of(body).strip(".").lower())] if "image" in json.dumps(body) else able(body)
+        )
+
+    assert seen(say).capabilities.vision is True
+
+
+def test_an_engine_that_repeats_what_it_is_told_obeys_nothing() -> None:
+    def echo(body: Body) -> list[str]:
+        return [" ".join(str(message["content"]) for message in body["messages"])]
+
+    assert seen(echo).capabilities.system_prompt is False
 
 
 def test_log_probabilities_are_seen_where_they_come() -> None:
@@ -148,6 +172,8 @@ EMBEDDINGS: dict[str, Any] = {
     "no list": {"data": []},
     "no numbers": {"data": [{"embedding": ["a"]}]},
     "nothing": {"data": [{"embedding": []}]},
+    "not a number": {"data": [{"embedding": [0.5, float("nan")]}]},
+    "an endless one": {"data": [{"embedding": [10**400]}]},
     "no JSON object": [],
 }
 
@@ -156,6 +182,14 @@ EMBEDDINGS: dict[str, Any] = {
 def test_an_answer_that_holds_no_embedding_is_none(case: str) -> None:
     found = seen(able, others={"/embeddings": lambda body: ("200 OK", EMBEDDINGS[case])})
 
+    assert found.capabilities.embeddings is False and found.embedding_dimension is None
+
+
+def test_embeddings_of_one_model_are_of_one_length() -> None:
+    def embedded(body: Body) -> tuple[str, Any]:
+        return "200 OK", {"data": [{"embedding": [0.5] * len(body["input"])}]}
+
+    found = seen(able, others={"/embeddings": embedded})
     assert found.capabilities.embeddings is False and found.embedding_dimension is None
 
 

@@ -92,6 +92,35 @@ def test_an_engine_that_repeats_itself_for_ever_is_left_and_it_is_said() -> None
     assert result.quality and result.quality.overall and result.quality.overall.score_percent == 0
 
 
+def test_an_engine_that_does_not_stop_takes_no_more_than_the_budget() -> None:
+    engine = OddEngine(say=lambda body: tokens(body["max_tokens"] * 3), usage=lambda prompt, output: None)
+    result = profiled(engine, max_tokens=10_000)
+
+    assert "does not stop at max_tokens" in result.note
+    assert result.run.tokens_used <= 10_000
+
+
+def test_who_refuses_tools_is_asked_for_its_usage_all_the_same() -> None:
+    def say(body: Body) -> list[str] | int:
+        return 400 if "tools" in body else right(body)
+
+    engine = OddEngine(say=say, refusal_seconds=0.02)
+    result = profiled(engine)
+
+    assert result.capabilities.stream_usage is True and result.capabilities.tools is False
+    plain = [body for body in engine.bodies if "tools" not in body]
+    assert all("stream_options" in body for body in plain)
+
+
+def test_one_refusal_does_not_end_the_asking_for_usage() -> None:
+    statuses = iter([0] * 20 + [400])
+    engine = OddEngine(say=lambda body: next(statuses, 0) or right(body))
+    result = profiled(engine)
+
+    assert result.capabilities.stream_usage is True
+    assert all("stream_options" in body for body in engine.bodies)
+
+
 def test_an_engine_that_says_nothing_is_a_failure_and_not_a_model_that_knows_nothing() -> None:
     result = profiled(OddEngine(say=lambda body: []))
 
@@ -158,3 +187,11 @@ def test_the_context_that_the_engine_tells_bounds_what_is_asked() -> None:
     assert "longer than the context of 400 tokens" in result.note
     long = [body for body in engine.bodies if question(body).startswith("Read these notes")]
     assert long and max(len(question(body)) for body in long) <= 1600
+
+
+def test_a_context_that_holds_no_question_is_named_and_not_the_engine() -> None:
+    listed = {"data": [{"id": "m", "max_model_len": 16}]}
+    result = profiled(OddEngine(say=right, others={"/models": lambda body: ("200 OK", listed)}))
+
+    assert result.failure and result.failure.reason == "TooFewAnswers"
+    assert "longer than the context of 16 tokens. Correct contextTokens." in result.failure.message

@@ -94,7 +94,7 @@ FAILURES = {
     Fault.STATUS_404: ("NotFound", "answered 404 (application/json): it does not serve model 'm'"),
     Fault.STATUS_500: ("EngineError", "answered 500 (application/json): see the engine's log"),
     Fault.REDIRECT: ("Redirected", "answered 302 (text/plain): redirects are not followed"),
-    Fault.HALF_STREAM: ("StreamBroken", "broke the connection in the middle of an answer"),
+    Fault.HALF_STREAM: ("StreamBroken", "broke the connection before its answer was whole"),
     Fault.NOT_JSON: ("BadStream", "sent a stream event that is not JSON"),
     Fault.ERROR_EVENT: ("EngineError", "reported an error within a stream"),
 }

@@ -13,7 +13,14 @@ from steelyard_profiler.target import Reply
 
 def reply(first: float, rest: float, output: int = 101, prompt: int = 500) -> Reply:
     gaps = (rest / (output - 1),) * (output - 1)
-    return Reply("", first, rest, prompt, output, usage_reported=True, pieces=output, gaps_seconds=gaps)
+    told = Reply("", first, rest, prompt, output, usage_reported=True)
+    return came(told, *gaps)
+
+
+def came(told: Reply, *gaps: float) -> Reply:
+    """The same in pieces of 4 bytes, with these gaps between them."""
+    pieces = len(gaps) + 1
+    return replace(told, pieces=pieces, sizes_bytes=(4,) * pieces, gaps_seconds=gaps)
 
 
 def speed_of(*replies: Reply) -> Performance | None:
@@ -45,20 +52,37 @@ HELD_BACK: dict[str, tuple[float, ...]] = {
 @pytest.mark.parametrize("case", HELD_BACK)
 def test_text_that_was_held_back_says_nothing_about_decoding(case: str) -> None:
     gaps = HELD_BACK[case]
-    speed = speed_of(replace(reply(0.1, sum(gaps)), pieces=len(gaps) + 1, gaps_seconds=gaps))
+    speed = speed_of(came(reply(0.1, sum(gaps)), *gaps))
 
     assert speed and speed.ttft_ms and speed.output_tokens_per_second is None
     assert speed.inter_token_us is None
 
 
 def test_pieces_of_several_tokens_tell_speed_but_not_the_time_between_tokens() -> None:
-    speed = speed_of(replace(reply(0.1, 2.0), pieces=26, gaps_seconds=(0.08,) * 25))
+    speed = speed_of(came(reply(0.1, 2.0, output=104), *((0.08,) * 25)))
 
     assert speed and speed.output_tokens_per_second == 50 and speed.inter_token_us is None
 
 
+def test_tokens_that_came_with_the_first_took_none_of_the_time_after_it() -> None:
+    one, twelve = reply(0.1, 1.0, output=121), (0.1,) * 10
+    alone = replace(came(one, *twelve), sizes_bytes=(4, *(48,) * 10))
+
+    assert [told and told.output_tokens_per_second for told in (speed_of(alone),)] == [120]
+    assert measure.decode_tokens_per_second([came(one, *twelve)]) == pytest.approx(110)
+
+
+def test_pieces_that_come_several_at_a_time_tell_speed_but_not_the_time_between_tokens() -> None:
+    gaps = ((0.0,) * 3 + (0.04,)) * 25
+    speed = speed_of(came(reply(0.1, 1.0, output=101), *gaps[3:]))
+    bundled = speed_of(came(reply(0.1, 1.0, output=104), *gaps, *(0.0,) * 3))
+
+    assert speed and (speed.output_tokens_per_second, speed.inter_token_us) == (100, None)
+    assert bundled and (bundled.output_tokens_per_second, bundled.inter_token_us) == (100, None)
+
+
 def test_a_token_without_text_at_the_end_takes_no_time() -> None:
-    speed = speed_of(replace(reply(0.1, 2.0, output=11), pieces=10, gaps_seconds=(2 / 9,) * 9))
+    speed = speed_of(came(reply(0.1, 2.0, output=11), *((2 / 9,) * 9)))
 
     assert speed and speed.output_tokens_per_second == round(9 / 2)
 
@@ -71,7 +95,9 @@ def test_the_cached_prompt_is_told_apart() -> None:
 
 def test_without_requests_there_is_no_speed() -> None:
     assert speed_of() is None
-    assert speed_of(replace(reply(0, 0), pieces=0, gaps_seconds=())) is None, "without a word there is none"
+    assert speed_of(replace(reply(0, 0), pieces=0, sizes_bytes=(), gaps_seconds=())) is None, (
+        "without a word there is none"
+    )
 
 
 def at(concurrency: int, tokens_per_second: int) -> Point:

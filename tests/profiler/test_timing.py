@@ -53,6 +53,17 @@ def test_one_stream_follows_the_engines_law() -> None:
     assert found.cached_ttft_ms is not None and found.saturation == ()
 
 
+def test_the_time_to_the_first_token_is_of_a_prompt_as_long_as_was_wanted() -> None:
+    engine = OddEngine(
+        usage=lambda prompt, output: {"prompt_tokens": 2 * prompt, "completion_tokens": output}
+    )
+    found, _ = timed(engine, Load(concurrency=(), prompt_tokens=256, output_tokens=16))
+
+    assert len(found.timings.alone) == timing.QUICK.alone - 1
+    for reply in found.timings.alone:
+        assert abs(reply.prompt_tokens - 256) <= 51  # the first was of twice as many
+
+
 def test_streams_that_do_not_hinder_each_other_bring_more_and_more() -> None:
     engine = OddEngine(first_seconds=0.1, piece_seconds=0.02)
     found, _ = timed(engine, LOAD.model_copy(update={"concurrency": (1, 2, 8)}))
@@ -107,7 +118,12 @@ def test_a_slow_model_is_timed_by_two_requests(
     monkeypatch: pytest.MonkeyPatch, seconds: float, requests: int
 ) -> None:
     monkeypatch.setattr(timing, "QUICK", replace(timing.QUICK, alone_seconds=seconds))
-    found, _ = timed(OddEngine(first_seconds=0.3, piece_seconds=0.001))
+    engine = OddEngine(
+        first_seconds=0.3,
+        piece_seconds=0.001,
+        usage=lambda prompt, output: {"prompt_tokens": LOAD.prompt_tokens, "completion_tokens": output},
+    )
+    found, _ = timed(engine)
 
     assert (len(found.timings.alone), len(found.timings.repeated)) == (requests, 1)
 

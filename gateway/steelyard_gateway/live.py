@@ -124,6 +124,7 @@ class LiveEndpoints:
         state = self._states.get(endpoint.name) or self._state(endpoint)
         state.own += 1
         state.in_flight += 1
+        state.signals.own_started()
         if state.breaker.until:
             state.breaker.started(self._now())
 

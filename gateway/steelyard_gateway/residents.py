@@ -94,6 +94,10 @@ class Residents:
         """Whether the server has another one answer for this model: it is never loaded here."""
         return key in self._remote
 
+    def at_work(self) -> int:
+        """Requests of ours for which a model works here."""
+        return sum(number for key, number in self.in_flight.items() if key not in self._remote)
+
     def has(self, key: str) -> bool:
         """Whether it needs no load: it is in memory, being loaded, or remote; also where nobody knows."""
         return key in self.keys or key in self._remote or not self.is_known

@@ -7,9 +7,9 @@ Rule 1. Own requests are counted. Those of others are what the engine says that 
         Each time the mean of this and of what was reckoned before is taken: short requests come and go
         between two readings, and gateways that believed the last one would all go where it was low.
 Rule 2. An engine that tells no queue but has GPUs of which somebody tells: others have one request there
-        while a GPU works at `BUSY_PERCENT` or more, though no own request was there at any reading since the
-        exporter's sample before this one. An exporter is read more often than it samples: what it tells
-        again word for word is the same sample, of a time when an own request may have been at work.
+        while a GPU works at `BUSY_PERCENT` or more, though no own request was there since the exporter's
+        sample before this one. An exporter is read more often than it samples: what it tells again word for
+        word is the same sample, of a time when an own request may have been at work.
 Rule 3. What is older than its time is unknown: nothing is reckoned from it, and nobody is shown it.
 """
 
@@ -121,6 +121,10 @@ class Signals:
         else:
             self._by_engine = round((self._by_engine + now_there) * _HALF_PARTS) / _PARTS
 
+    def own_started(self) -> None:
+        """A request of ours was sent there."""
+        self._own_since = 1
+
     def gpus_told(self, gpus: tuple[Gpu, ...], own: int, now: float, valid_seconds: float) -> None:
         """An exporter told this of its GPUs; `own` likewise."""
         if gpus != self.gpus.value or now - self._sampled_at >= SAME_SECONDS:
@@ -150,5 +154,5 @@ class Signals:
         if has_lost_engine:
             self._by_engine = None
         if has_lost_gpus:
-            self._by_gpus, self._own_since = 0, 1  # of the time until they are told again nobody knows
+            self._by_gpus = 0
         return has_lost_engine or has_lost_gpus

@@ -210,8 +210,8 @@ class Warmth:
         residents = server.residents
         if residents.lacks(attempt.candidate):
             return MISSING
-        if residents.is_remote(key):
-            return 0.0
+        if residents.is_remote(key):  # nothing here keeps it waiting, but it is spread like all else
+            return residents.in_flight.total() * self._model(server, key, attempt.candidate).service_seconds()
         seconds = self._busy_seconds(server, key, attempt.candidate)
         is_loaded, reserved = residents.has(key), server.reserved
         if reserved is not None and reserved != key:
@@ -250,7 +250,7 @@ class Warmth:
     def came(self, attempt: Attempt) -> None:
         """A request was decided to go there, be it at once or later."""
         server = self.server(attempt.endpoint)
-        is_met = bool(server.residents.in_flight) or server.reserved is not None
+        is_met = bool(server.residents.at_work()) or server.reserved is not None
         server.meeting += (is_met - server.meeting) * LEAST_SHARE
 
     def sent(self, attempt: Attempt) -> None:
@@ -268,7 +268,7 @@ class Warmth:
         server, key = self.at(attempt)
         now, residents, learnt = self._now(), server.residents, self._model(server, key, attempt.candidate)
         if residents.loading != key:
-            if residents.in_flight.total() == 1:
+            if residents.at_work() == 1:
                 learnt.was_warm(seconds, is_stream=is_stream)
             return False
         learnt.was_loaded(now - server.loading_since, is_stream=is_stream)

@@ -163,7 +163,7 @@ async def _vision(trial: _Trial) -> bool | None:
         if isinstance(reply, Failure):
             return _refused(reply)
         others = [other for other in _COLORS if other != color]
-        told = _words(reply.text)
+        told = _words(sayings.visible(reply.text))
         if color not in told or told.intersection(others):
             return None if reply.ended_in_thought else False
     return True
@@ -181,7 +181,8 @@ async def _system_prompt(trial: _Trial) -> bool | None:
         return _refused(reply)
     if reply.ended_in_thought:
         return None
-    return _words(sayings.visible(reply.text)) == {_WORD}
+    words = _words(sayings.visible(reply.text))
+    return _WORD in words and not words & {"paris", "france"}
 
 
 async def _embeds(trial: _Trial) -> tuple[bool | None, int | None]:

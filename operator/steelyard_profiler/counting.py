@@ -24,6 +24,9 @@ TEMPLATE_TOKENS = 1024
 _PIECE_BYTES = range(3, 9)
 """Mean bytes of pieces that are one token each."""
 
+_WORD_BYTES = range(4, 9)
+"""The same where no piece is less than a token: shorter ones may be cut by bytes, and calls as JSON is."""
+
 _LEAST_PIECES = 8
 """Fewer say nothing of their mean length."""
 
@@ -72,7 +75,8 @@ def tokens(asked: Asked, text_bytes: int, pieces: int, usage: Mapping[str, objec
 
 def overruns(asked: Asked, text_bytes: int, pieces: int) -> bool:
     """Whether an answer of so many bytes in so many pieces is surely longer than was asked for."""
-    is_more = _are_tokens(text_bytes, pieces) and pieces > asked.max_tokens + _SLACK
+    are_words = not asked.extra and pieces >= _LEAST_PIECES and text_bytes // pieces in _WORD_BYTES
+    is_more = are_words and pieces > asked.max_tokens + _SLACK
     return is_more or text_bytes > asked.max_tokens * MOST_BYTES_PER_TOKEN
 
 

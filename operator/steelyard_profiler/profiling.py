@@ -146,10 +146,9 @@ class _Run:
         if stopped is None and self._session.answers and not self._session.texts:
             usable, stopped = False, _EMPTY
         if not usable and stopped is None:
-            why = " ".join(self._session.room.notes())
-            message = f"No question of a level was asked in any category. {why} Correct contextTokens."
-            if not why:
-                message = "The engine refused every question of a level in each category."
+            message = "The engine refused every question of a level in each category."
+            if note := self._session.room.context_note():
+                message = f"No level has an answer in any category. {note} Is contextTokens right?"
             stopped = Failure("TooFewAnswers", message)
         run = Run(
             start_time=began,

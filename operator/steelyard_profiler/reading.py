@@ -116,17 +116,19 @@ class Reading:
     async def _events(self, response: httpx.Response) -> AsyncIterator[tuple[float, str | Failure]]:
         """The data of each event of the stream with the time its last byte came."""
         chunks = aiter(response.aiter_bytes())
-        buffer, silent_bytes = b"", 0
+        buffer, silent_bytes, told, is_alive = b"", 0, 0, False
         while True:
+            if len(self._times) > told:
+                told, is_alive = len(self._times), False
             try:
                 async with asyncio.timeout(self._seconds_left()):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
-                yield time.perf_counter(), self._silence(is_alive=silent_bytes > 0)
+                yield time.perf_counter(), self._silence(is_alive=is_alive)
                 return
             if not chunk:
                 return
-            at = time.perf_counter()
+            at, is_alive = time.perf_counter(), True
             *lines, buffer = _LINE_END.split(buffer + chunk)
             silent_bytes += len(chunk)
             if len(buffer) > MOST_EVENT_BYTES or silent_bytes > 64 * MOST_EVENT_BYTES:
@@ -145,7 +147,7 @@ class Reading:
         return max(since + allowed - time.perf_counter(), 0.0)
 
     def _silence(self, *, is_alive: bool) -> Failure:
-        target, only = self._target, " of an answer, only keep-alives," if is_alive else ""
+        target, only = self._target, " of text, only empty events," if is_alive else ""
         if self._times:
             return failures.hangs(f"next piece{only}", "timeouts.idleSeconds", target.idle_seconds)
         return failures.hangs(f"first piece{only}", "timeouts.firstByteSeconds", target.first_byte_seconds)

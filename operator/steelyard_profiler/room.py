@@ -49,14 +49,18 @@ class Room:
         self._beyond_share += len(long)
         return False
 
+    def context_note(self) -> str:
+        """What was not asked for its length; empty: nothing."""
+        if not self._beyond_context:
+            return ""
+        return (
+            f"{self._beyond_context} questions were not asked: they are longer than the context of "
+            f"{self.context_tokens} tokens."
+        )
+
     def notes(self) -> list[str]:
         """What was not asked, and why."""
-        told = []
-        if self._beyond_context:
-            told.append(
-                f"{self._beyond_context} questions were not asked: they are longer than the context of "
-                f"{self.context_tokens} tokens."
-            )
+        told = [note for note in (self.context_note(),) if note]
         if self._beyond_share:
             told.append(
                 f"{self._beyond_share} long questions were not asked: together they take at most "

@@ -127,9 +127,10 @@ class Timing:
             self._done += 1
 
     def _leave_misfit(self) -> None:
-        """Leave out the first answer where its prompt, from which lengths were learnt, was of another one."""
+        """Leave out the first answer, of which lengths were learnt, where only its prompt was of another."""
         alone, wanted = self.timings.alone, self._load.prompt_tokens
-        if len(alone) > 1 and abs(alone[0].prompt_tokens - wanted) > LENGTH_SLACK * wanted:
+        off = [abs(reply.prompt_tokens - wanted) for reply in alone]
+        if len(alone) > 1 and off[0] > max(LENGTH_SLACK * wanted, 2 * off[1]):
             self.timings = replace(self.timings, alone=alone[1:])
 
     async def _again(self) -> None:

@@ -171,9 +171,14 @@ def test_what_is_told_for_long_enough_was_sampled_again(live: Live) -> None:
     assert seen == [0] * 23 + [1]
 
 
-def test_after_silence_nobody_knows_who_was_at_work(live: Live) -> None:
-    live.tell_gpus(99)
-    live.wait(VALID_SECONDS)
+@pytest.mark.parametrize("seconds", [5, VALID_SECONDS])
+def test_a_request_that_came_and_went_between_two_readings_may_be_what_was_seen(
+    live: Live, seconds: float
+) -> None:
+    live.tell_gpus(3)
+    live.start(1)
+    live.live.ended(live.endpoint)
+    live.wait(seconds)
     live.tell_gpus(99)
     assert live.in_flight == 0
     live.tell_gpus(99)

@@ -37,6 +37,27 @@ def test_what_another_server_answers_for_is_let_in_whatever_works_here_and_holds
     elsewhere.ends()
 
 
+def test_what_another_server_answers_for_goes_where_there_is_room() -> None:
+    yard = Yard(2, limit=1)
+    yard.tell("a", "a", remote="b")
+    yard.enter("a", 0)
+    working = yard.enter("a", 1)
+    waiting = yard.wait("b")
+    working.ends()
+    assert waiting.at == 1
+
+
+def test_what_another_server_answers_for_makes_no_load_hold_back() -> None:
+    yard = Yard()
+    yard.tell("a", remote="b")
+    yard.enter("b")
+    for _ in range(50):
+        alone = yard.enter("a")
+        alone.begins()
+        alone.ends()
+    assert yard.enter("c").at == 0
+
+
 def test_what_nobody_asks_for_gives_way_at_once() -> None:
     yard = Yard()
     yard.tell("a")

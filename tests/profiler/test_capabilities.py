@@ -134,7 +134,10 @@ def test_a_color_that_is_guessed_is_not_seen() -> None:
     assert seen(lambda body: ["Red."]).capabilities.vision is False
 
 
-@pytest.mark.parametrize("words", ["The picture is colored {}.", "It is covered in {}.", "**{}**"])
+@pytest.mark.parametrize(
+    "words",
+    ["The picture is colored {}.", "It is covered in {}.", "**{}**", "<think>Red or blue?</think>{}."],
+)
 def test_a_color_is_told_in_whatever_words(words: str) -> None:
     def say(body: Body) -> Any:
         return (

@@ -194,4 +194,4 @@ def test_a_context_that_holds_no_question_is_named_and_not_the_engine() -> None:
     result = profiled(OddEngine(say=right, others={"/models": lambda body: ("200 OK", listed)}))
 
     assert result.failure and result.failure.reason == "TooFewAnswers"
-    assert "longer than the context of 16 tokens. Correct contextTokens." in result.failure.message
+    assert "longer than the context of 16 tokens. Is contextTokens right?" in result.failure.message

@@ -77,11 +77,19 @@ def test_a_bad_event_is_a_failure(case: str) -> None:
     assert words in failure.message and "secret" not in failure.message
 
 
+@pytest.mark.parametrize(("before", "said"), [((), "first piece"), ((SOME,), "next piece")])
+def test_silence_is_no_empty_event(before: tuple[str, ...], said: str) -> None:
+    begun = HEAD + engines.chunk(lines(*before).encode()) if before else HEAD
+    failure = asked(lambda ask: ask.send(begun), seconds=0.3)
+    assert isinstance(failure, Failure) and failure.reason == "Timeout"
+    assert f"sent no {said} in 0.3 s" in failure.message
+
+
 @pytest.mark.parametrize(
     ("before", "said", "field"),
     [
-        ((), "first piece of an answer, only keep-alives,", "timeouts.firstByteSeconds"),
-        ((SOME,), "next piece of an answer, only keep-alives,", "timeouts.idleSeconds"),
+        ((), "first piece of text, only empty events,", "timeouts.firstByteSeconds"),
+        ((SOME,), "next piece of text, only empty events,", "timeouts.idleSeconds"),
     ],
 )
 def test_keep_alives_are_no_answer(before: tuple[str, ...], said: str, field: str) -> None:

@@ -116,19 +116,17 @@ class Reading:
     async def _events(self, response: httpx.Response) -> AsyncIterator[tuple[float, str | Failure]]:
         """The data of each event of the stream with the time its last byte came."""
         chunks = aiter(response.aiter_bytes())
-        buffer, silent_bytes, told, is_alive = b"", 0, 0, False
+        buffer, silent_bytes, at = b"", 0, None
         while True:
-            if len(self._times) > told:
-                told, is_alive = len(self._times), False
             try:
                 async with asyncio.timeout(self._seconds_left()):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
-                yield time.perf_counter(), self._silence(is_alive=is_alive)
+                yield time.perf_counter(), self._silence(at)
                 return
             if not chunk:
                 return
-            at, is_alive = time.perf_counter(), True
+            at = time.perf_counter()
             *lines, buffer = _LINE_END.split(buffer + chunk)
             silent_bytes += len(chunk)
             if len(buffer) > MOST_EVENT_BYTES or silent_bytes > 64 * MOST_EVENT_BYTES:
@@ -146,8 +144,10 @@ class Reading:
             since, allowed = self._times[-1], target.idle_seconds
         return max(since + allowed - time.perf_counter(), 0.0)
 
-    def _silence(self, *, is_alive: bool) -> Failure:
-        target, only = self._target, " of text, only empty events," if is_alive else ""
+    def _silence(self, heard_at: float | None) -> Failure:
+        """No text came in time; `heard_at`: when anything came last, if anything did."""
+        said_at = self._times[-1] if self._times else None
+        target, only = self._target, "" if heard_at == said_at else " of text, only empty events,"
         if self._times:
             return failures.hangs(f"next piece{only}", "timeouts.idleSeconds", target.idle_seconds)
         return failures.hangs(f"first piece{only}", "timeouts.firstByteSeconds", target.first_byte_seconds)

@@ -60,7 +60,7 @@ class Room:
 
     def notes(self) -> list[str]:
         """What was not asked, and why."""
-        told = [note for note in (self.context_note(),) if note]
+        told = [self.context_note()] if self._beyond_context else []
         if self._beyond_share:
             told.append(
                 f"{self._beyond_share} long questions were not asked: together they take at most "

@@ -45,6 +45,9 @@ def ask(residents: Residents, *keys: str) -> None:
         residents.ended(key)
 
 
+# Which model is which
+
+
 def test_a_model_for_which_another_server_answers_is_never_loaded_and_nothing_goes_for_it() -> None:
     residents = server(replace(sample(A), remote=frozenset({"b:latest"})))
     key = residents.key(candidate("b"))
@@ -64,9 +67,6 @@ def test_a_model_that_turns_out_to_be_answered_elsewhere_is_not_in_memory() -> N
         replace(sample(A, models={"a:latest": A, "b:latest": None}), remote=frozenset({"b:latest"}))
     )
     assert list(residents.keys) == [A]
-
-
-# Which model is which
 
 
 def test_a_model_is_known_by_its_digest_whatever_its_name() -> None:
